@@ -1,0 +1,66 @@
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+MODEL ?= topics
+ARGS ?=
+VENV ?= .venv
+PYTHON ?= 3.13
+
+# pyenv's shims answer for versions that are not selected and then fail: look behind them.
+PYENVS := $(wildcard $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions/3.1[123].*/bin)
+empty :=
+space := $(empty) $(empty)
+export PATH := $(CURDIR)/$(VENV)/bin:$(CURDIR)/.uv/bin:$(subst $(space),:,$(PYENVS)$(if $(PYENVS),$(space)))$(PATH)
+export UV_PYTHON_DOWNLOADS := never
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+INSTALL := uv pip install --quiet --python $(VENV) -c requirements.txt
+
+help: ## Show what there is to make
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+main: $(VENV)/.main ## Make a model from the default corpus (MODEL=topics|sentiment|all)
+	mlflow run . -e main --env-manager local -P model=$(MODEL) $(ARGS)
+
+plan: $(VENV)/.main ## Show what main would run, and why (ARGS="-P model=all -P seed=8")
+	python -m steps plan $(ARGS)
+
+test: $(VENV)/.test ## Run the whole test suite
+	pytest $(ARGS)
+
+lint: $(VENV)/.test ## Check style, format and types
+	ruff check .
+	ruff format --check .
+	mypy
+
+ui: $(VENV)/.main ## Open the tracking UI on what was run here
+	mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 $(ARGS)
+
+docs: $(VENV)/.main ## Write MLproject and the README's table from the declared steps
+	python -m src.pipeline.project
+
+lock: $(VENV)/.main ## Compile the locks anew from pyproject.toml
+	uv pip compile $(LOCK) pyproject.toml --extra roberta -o requirements.txt
+	uv pip compile $(LOCK) --group test -c requirements.txt -o requirements-test.txt
+LOCK := --quiet --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+
+clean: ## Remove the environment; runs and models stay
+	rm -rf $(VENV) .uv
+
+.uv/bin/uv:
+	command -v uv >/dev/null || python3 -m pip install --quiet --disable-pip-version-check --target .uv uv
+
+$(VENV)/bin/python: | .uv/bin/uv
+	uv venv --quiet --clear --python $(PYTHON) $(VENV) 2>/dev/null \
+		|| uv venv --quiet --clear --python '>=3.11,<3.14' $(VENV)
+
+$(VENV)/.main: pyproject.toml requirements.txt | $(VENV)/bin/python
+	$(INSTALL) -r pyproject.toml
+	touch $@
+
+$(VENV)/.test: $(VENV)/.main requirements-test.txt
+	$(INSTALL) -r pyproject.toml --extra roberta -r requirements-test.txt
+	touch $@
+
+.PHONY: help main plan test lint ui docs lock clean

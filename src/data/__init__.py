@@ -1,0 +1,4 @@
+"""From a source to checked entries and their split."""
+
+LABELS = ("negative", "neutral", "positive")
+SIDES = ("train", "valid", "test")

@@ -1,0 +1,126 @@
+"""Rules that hold in every artifact, counted batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Check = Callable[[pa.RecordBatch], int]
+
+
+@dataclass(frozen=True)
+class Invariant:
+    """One rule, and how to start counting the entries that break it.
+
+    Attributes
+    ----------
+    rule
+        What always holds, as the end of a sentence.
+    start
+        Makes a check that sees the batches in order; it may remember ids and authors, never texts.
+    """
+
+    rule: str
+    start: Callable[[], Check]
+
+
+def _trues(mask: pa.BooleanArray) -> int:
+    return int(pc.sum(mask).as_py() or 0)
+
+
+def complete(*columns: str) -> Invariant:
+    """Rule out nulls in these columns."""
+
+    def check(batch: pa.RecordBatch) -> int:
+        return sum(batch.column(name).null_count for name in columns)
+
+    return Invariant(f"{', '.join(columns)} always given", lambda: check)
+
+
+def ids_unique() -> Invariant:
+    """Rule out an id that is there twice, over all files of the artifact."""
+
+    def start() -> Check:
+        seen = set[str]()
+
+        def check(batch: pa.RecordBatch) -> int:
+            before = len(seen)
+            seen.update(batch.column("id").to_pylist())
+            return int(batch.num_rows) - (len(seen) - before)
+
+        return check
+
+    return Invariant("every id there once", start)
+
+
+def no_empty_text() -> Invariant:
+    """Rule out texts of nothing but whitespace."""
+
+    def check(batch: pa.RecordBatch) -> int:
+        return _trues(pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(batch.column("text"))), 0))
+
+    return Invariant("no empty text", lambda: check)
+
+
+def within(column: str, words: tuple[str, ...]) -> Invariant:
+    """Allow nothing but these words, and nulls."""
+    allowed = pa.array([*words, None], pa.string())
+
+    def check(batch: pa.RecordBatch) -> int:
+        return _trues(pc.invert(pc.is_in(batch.column(column), allowed)))
+
+    return Invariant(f"{column} one of {', '.join(words)}", lambda: check)
+
+
+def authors_are_pseudonyms() -> Invariant:
+    """Rule out names: an author is 16 hex digits."""
+
+    def check(batch: pa.RecordBatch) -> int:
+        return _trues(
+            pc.invert(pc.match_substring_regex(batch.column("author"), r"^[0-9a-f]{16}$"))
+        )
+
+    return Invariant("authors are pseudonyms", lambda: check)
+
+
+def authors_on_one_side() -> Invariant:
+    """Rule out an author on two sides, unless the schema's metadata say `author_rule=waived`."""
+
+    def start() -> Check:
+        side_of = dict[str, str]()
+
+        def check(batch: pa.RecordBatch) -> int:
+            if (batch.schema.metadata or {}).get(b"author_rule") == b"waived":
+                return 0
+            pairs = zip(
+                batch.column("author").to_pylist(), batch.column("split").to_pylist(), strict=True
+            )
+            return sum(
+                side_of.setdefault(author, side) != side
+                for author, side in pairs
+                if author is not None
+            )
+
+        return check
+
+    return Invariant("an author's entries on one side only", start)
+
+
+def scores_sum_to_one(column: str, tolerance: float = 1e-3) -> Invariant:
+    """Rule out scores that are no distribution: below 0, above 1, or not summing to 1.
+
+    The column is a struct of one score per class. The tolerance lets scores be rounded.
+    """
+
+    def check(batch: pa.RecordBatch) -> int:
+        rows = (row for row in batch.column(column).to_pylist() if row is not None)
+        return sum(
+            not all(s is not None and 0 <= s <= 1 for s in row.values())
+            or not abs(sum(row.values()) - 1) <= tolerance
+            for row in rows
+        )
+
+    return Invariant(f"{column} sum to 1", lambda: check)

@@ -1,0 +1,76 @@
+"""Pseudonyms of authors: the same person is always the same word, and no word leads back."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from functools import cache
+from pathlib import Path
+
+from platformdirs import user_data_path
+
+from src.errors import UserError
+
+KEY = "JOURNAL_PSEUDONYM_KEY"
+KEY_FILE = "JOURNAL_KEY_FILE"
+SHORTEST = 16  # characters of a key
+
+
+def pseudonym(author: str) -> str:
+    """Give an author's pseudonym: 16 hex digits, by HMAC-SHA256 with this user's key.
+
+    The key is the environment variable JOURNAL_PSEUDONYM_KEY, or else lies in a file of its own,
+    made on first use; JOURNAL_KEY_FILE names another file.
+
+    Raises
+    ------
+    UserError
+        The key is too short, or its file can be neither read nor made.
+    """
+    return hmac.new(_key(), author.encode(), hashlib.sha256).hexdigest()[:16]
+
+
+def _key() -> bytes:
+    typed = os.environ.get(KEY, "")
+    if typed:
+        return _long_enough(typed, KEY)
+    return _key_in(os.environ.get(KEY_FILE) or str(user_data_path("journal-models") / "key"))
+
+
+@cache
+def _key_in(file: str) -> bytes:
+    path = Path(file)
+    try:
+        if not path.exists():
+            _make(path)
+        return _long_enough(path.read_text().strip(), file)
+    except OSError as error:
+        raise UserError(
+            f"the key of the pseudonyms cannot be kept in {file} ({error.strerror}).",
+            f"Name another file by {KEY_FILE}, or set {KEY} to at least {SHORTEST} characters.",
+        ) from None
+
+
+def _make(path: Path) -> None:
+    """Make a key that appears whole; of two processes that start at once, the first one's stays."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    own = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    with os.fdopen(os.open(own, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+        file.write(secrets.token_hex(32))
+    try:
+        os.link(own, path)  # unlike a rename, it never replaces a key that is there
+    except FileExistsError:
+        pass
+    finally:
+        own.unlink()
+
+
+def _long_enough(key: str, where: str) -> bytes:
+    if len(key) < SHORTEST:
+        raise UserError(
+            f"the key in {where} has {len(key)} characters; it needs at least {SHORTEST}.",
+            f"Restore it, or remove it: authors then get new pseudonyms. {KEY} sets one by hand.",
+        )
+    return key.encode()

@@ -1,0 +1,61 @@
+"""Where entries come from: one file per source, found by scanning this folder.
+
+A source is a module with a `SOURCE`. What people type is a built-in source's name, or else a
+path, which the source named `files` reads.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from pathlib import Path
+
+from src.data.sources.source import IngestParams, Source
+from src.errors import UserError
+from src.pipeline.step import nearest
+
+__all__ = ["IngestParams", "Source", "check", "discover", "find"]
+
+
+def discover() -> dict[str, Source]:
+    """Find the sources by name."""
+    modules = (
+        importlib.import_module(f"{__name__}.{found.name}")
+        for found in pkgutil.iter_modules(__path__)
+    )
+    sources = (module.SOURCE for module in modules if hasattr(module, "SOURCE"))
+    return {source.name: source for source in sources}
+
+
+def find(source: str) -> Source:
+    """Find the source that people mean: a built-in name, else files.
+
+    Raises
+    ------
+    UserError
+        It is neither a built-in name nor anything like a path.
+    """
+    known = discover()
+    files = known.pop("files")
+    if source in known:
+        return known[source]
+    path = Path(source)
+    # A misspelt name arrives as an absolute path that leads nowhere and has no ending.
+    if not source or not (path.suffix or path.exists() or set(source) & set("*?[")):
+        raise UserError(
+            f"unknown source {path.name!r}: no built-in corpus, and nothing is at {source!r}.",
+            f"{nearest(path.name, known)} Or name a file: -P source=entries.csv",
+        )
+    return files
+
+
+def check(params: IngestParams) -> None:
+    """Check all that can be checked before anything heavy is imported.
+
+    Raises
+    ------
+    UserError
+        A parameter cannot be understood, or the source cannot be read.
+    """
+    _ = params.label_map, params.cuts
+    find(params.source).check(params)

@@ -1,0 +1,112 @@
+"""What a source of entries is, and how people name one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from src.data import LABELS
+from src.errors import UserError
+from src.pipeline.step import param
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class IngestParams:
+    """Where entries come from and what their columns mean."""
+
+    source: str = param(
+        "vader",
+        "A built-in corpus, a file, a folder or a glob of CSV, JSONL, parquet",
+        content=False,
+    )
+    text_column: str = param("", "Column of the texts; found by its usual names if empty")
+    label_column: str = param("", "Column of the labels")
+    score_column: str = param("", "Column of the scores that cut_points turn into labels")
+    author_column: str = param("", "Column of the authors, kept as pseudonyms")
+    created_at_column: str = param("", "Column of the dates, ISO 8601")
+    topics_column: str = param("", "Column of the topics: lists, or words between ; or ,")
+    id_column: str = param("", "Column of the ids; made from the texts if there is none")
+    labels: str = param("", "How other labels map, like happy=positive,sad=negative,mixed=none")
+    cut_points: str = param("", "Scores up to the first are negative, from the second on positive")
+
+    @property
+    def label_map(self) -> dict[str, str | None]:
+        """What `labels` says: a class, or None for no label, by label in lower case.
+
+        Raises
+        ------
+        UserError
+            A pair is not label=class.
+        """
+        mapped = dict[str, str | None]()
+        for pair in filter(None, (pair.strip() for pair in self.labels.split(","))):
+            label, _, name = (word.strip().casefold() for word in pair.rpartition("="))
+            if not label or name not in {*LABELS, "none"}:
+                raise UserError(
+                    f"labels: {pair!r} is not label=class, with a class of "
+                    f"{', '.join(LABELS)} or none.",
+                    "-P labels=happy=positive,sad=negative",
+                )
+            mapped[label] = None if name == "none" else name
+        return mapped
+
+    @property
+    def cuts(self) -> tuple[float, float] | None:
+        """What `cut_points` says: (low, high), or None where it is empty.
+
+        Raises
+        ------
+        UserError
+            It is not two rising numbers.
+        """
+        if not self.cut_points:
+            return None
+        try:
+            low, high = (float(number) for number in self.cut_points.split(","))
+        except ValueError:
+            low, high = 0.0, 0.0
+        if not low < high:
+            raise UserError(
+                f"cut_points={self.cut_points} is not two rising numbers.", "-P cut_points=4,7"
+            )
+        return low, high
+
+
+@dataclass(frozen=True)
+class Source:
+    """One place that entries come from.
+
+    Attributes
+    ----------
+    name
+        The word people type after `source=`.
+    help
+        One sentence.
+    public
+        Whether its texts are public, so that reports may show them.
+    check
+        Raises `UserError` where the source cannot be read; cheap, and before anything heavy.
+    fingerprint
+        A digest of the content, without paths and without the network.
+    read
+        Streams tables of `src.data.raw.RAW`.
+    cut_points
+        The scores (low, high) that part negative, neutral and positive, where they are known.
+    """
+
+    name: str
+    help: str
+    public: bool
+    check: Callable[[IngestParams], None]
+    fingerprint: Callable[[IngestParams], str]
+    read: Callable[[IngestParams], Iterator[pa.Table]]
+    cut_points: tuple[float, float] | None = None
+
+    @property
+    def code(self) -> str:
+        """Where its code starts, as package.module:name."""
+        return f"{self.read.__module__}:SOURCE"

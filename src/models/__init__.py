@@ -1,0 +1,1 @@
+"""What ships: each file stands alone, is logged as code and imports nothing of the project."""

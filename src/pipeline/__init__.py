@@ -1,0 +1,1 @@
+"""The engine: steps, keys, runs. It knows nothing of text."""

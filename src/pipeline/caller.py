@@ -1,0 +1,61 @@
+"""Where the command was typed, and which tracking store it meant."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+
+from src.errors import UserError
+
+SHELLS = {"bash", "sh", "dash", "zsh"}
+FOLDER = "PIPELINE_CALLER_FOLDER"
+
+
+@cache
+def caller_folder() -> Path:
+    """Find the folder that the command was typed in.
+
+    `mlflow run` starts a step in the project's folder, which for a git URI is a fresh clone.
+    What people type is relative to the launcher's folder, so that is where to look.
+    """
+    if FOLDER in os.environ:
+        return Path(os.environ[FOLDER])
+    if "MLFLOW_RUN_ID" not in os.environ:
+        return Path.cwd()
+    import psutil
+
+    try:
+        launchers = (p for p in psutil.Process().parents() if p.name() not in SHELLS)
+        return Path(next(launchers).cwd())
+    except (psutil.Error, StopIteration):
+        return Path.cwd()
+
+
+def tracking_uri() -> str:
+    """Resolve the tracking URI against the caller's folder, so that every step opens the same.
+
+    Raises
+    ------
+    UserError
+        A relative sqlite URI whose folder cannot be told.
+    """
+    typed = os.environ.get("MLFLOW_TRACKING_URI", "")
+    if not typed:
+        return f"sqlite:///{caller_folder() / 'mlflow.db'}"
+    start = "sqlite:///"
+    if not typed.startswith(start) or typed.startswith(start + "/") or typed == start:
+        return typed
+    path = caller_folder() / typed.removeprefix(start)
+    # The launcher has opened its store already: one that is not there is another one.
+    if "MLFLOW_RUN_ID" in os.environ and not path.exists():
+        raise UserError(
+            f"the relative tracking URI {typed} means another file here than where it was typed.",
+            f"Set MLFLOW_TRACKING_URI={start}/<absolute folder>/{path.name}",
+        )
+    return start + str(path)
+
+
+def launched() -> bool:
+    """Tell whether `mlflow run` started this process and owns its run."""
+    return "MLFLOW_RUN_ID" in os.environ

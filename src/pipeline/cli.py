@@ -1,0 +1,71 @@
+"""The command line: finds the entry point, checks what was typed, runs it, picks the exit code."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping, Sequence
+
+from src.errors import UserError
+from src.pipeline import console
+from src.pipeline.caller import launched
+from src.pipeline.execute import execute, one_line
+from src.pipeline.jobs import check_step
+from src.pipeline.project import overview, usage
+from src.pipeline.step import Call, Step, all_steps, entry_points, nearest, read_arguments
+
+DONE, FAILED, MISTAKE, REFUSED, INTERRUPTED = 0, 1, 2, 3, 130
+HELP = {"--help", "-h"}
+FLAGS = HELP | {"--json"}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run an entry point; give the exit code.
+
+    0 done · 1 failed · 2 a mistake to put right · 3 finished with a verdict against. `mlflow run`
+    knows only 0 and 1, and a verdict is a result, so below it 3 becomes 0.
+    """
+    flags = {word for word in arguments if word in FLAGS}
+    words = [word for word in arguments if word not in FLAGS]
+    try:
+        known = entry_points()
+        if not words or words[0].startswith("-"):
+            console.say(overview(known))
+            return DONE if flags & HELP else MISTAKE
+        if words[0] not in known:
+            raise UserError(f"unknown step {words[0]!r}.", nearest(words[0], known))
+        entry = known[words[0]]
+        # MLflow hands on an optional value that was not given as an empty one.
+        typed = {name: value for name, value in read_arguments(words[1:]).items() if value}
+        if flags & HELP:
+            console.say(usage(entry, typed))
+            return DONE
+        if isinstance(entry, Step):
+            code = run_step(entry, typed, "--json" in flags)
+        else:
+            code = entry.run(Call(typed, all_steps(), "--json" in flags))
+    except UserError as error:
+        console.complain(error)
+        return MISTAKE
+    except KeyboardInterrupt:
+        console.progress("interrupted: what was sealed is kept, the rest runs again next time.")
+        return INTERRUPTED
+    except Exception as error:
+        traceback.print_exc()
+        console.progress(f"error: {one_line(error)}")
+        return FAILED
+    return DONE if code == REFUSED and launched() else code
+
+
+def run_step(step: Step, typed: Mapping[str, str], as_json: bool) -> int:
+    """Run one step on the inputs that were named, or on the newest that fit."""
+    check_step(step, typed)
+    result, reused = execute(step, typed, all_steps(), console.progress)
+    summary = str(result.details.get("summary", ""))
+    outcome = "reuse" if reused else "run"
+    if as_json:
+        outputs = {name: output.uri for name, output in result.outputs.items()}
+        head = {"step": step.name, "outcome": outcome, "run_id": result.run_id}
+        console.say_json({**head, "summary": summary, "outputs": outputs})
+    else:
+        console.say(console.row(step.name, outcome, f"run {result.run_id}", summary))
+    return REFUSED if result.details.get("refused") else DONE

@@ -1,0 +1,268 @@
+"""Which code a step's result depends on, digested so that only what matters counts.
+
+The project's files are read, never run. From a start such as ``steps.train:run`` the names that
+a definition loads are followed, through imports, to the definitions they stand for; what is
+reached is digested as parsed syntax. Comments, docstrings, formatting, annotations, the order of
+definitions and the texts of `param` help therefore never count, and a function that nothing
+reaches does not either. Where the reading cannot follow (a module handed on as a value, a star
+import) the whole module counts: rather a rerun too many than a wrong reuse.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+# A colour must not retrain a model: what only runs steps or shows results does not count.
+NOT_COUNTED = ("src.pipeline", "src.evaluation.cards", "src.errors")
+WHOLE = "*"
+FILE_NAME = re.compile(r"[\w-]+(/[\w.-]+)*\.\w+")
+
+
+@dataclass(frozen=True)
+class Target:
+    """What an imported name stands for: `name` in `module`, or the module itself."""
+
+    module: str
+    name: str = ""
+
+
+@dataclass
+class Module:
+    """A parsed file: what defines each top-level name, and what runs on import besides."""
+
+    path: Path
+    definitions: dict[str, list[ast.stmt]] = field(default_factory=dict)
+    imports: dict[str, Target] = field(default_factory=dict)
+    effects: list[ast.stmt] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Reached:
+    """Digests of the reached code by file, and the names of foreign modules it imports."""
+
+    files: dict[str, str]
+    foreign: frozenset[str]
+
+
+class Reader:
+    """Reads one project tree; parses each file once."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.module = cache(self._parse)
+
+    def file_of(self, dotted: str) -> Path | None:
+        """Find a module's file below the root; None for a foreign module."""
+        stem = self.root.joinpath(*dotted.split("."))
+        for path in (stem.with_suffix(".py"), stem / "__init__.py"):
+            if path.is_file():
+                return path
+        return None
+
+    def _parse(self, dotted: str) -> Module:
+        path = self.file_of(dotted)
+        if path is None:
+            raise ValueError(f"{dotted} is no module of this project")
+        module = Module(path)
+        tree = Plain().visit(ast.parse(path.read_bytes(), filename=str(path)))
+        package = dotted if path.name == "__init__.py" else dotted.rpartition(".")[0]
+        for statement in tree.body:
+            if isinstance(statement, ast.Import | ast.ImportFrom):
+                module.imports |= dict(bindings(statement, package))
+            elif names := list(bound(statement)):
+                for name in names:
+                    module.definitions.setdefault(name, []).append(statement)
+                module.imports |= dict(imports_within(statement, package))
+            elif not is_type_checking(statement):
+                module.effects.append(statement)
+        return module
+
+    def reach(self, starts: Iterable[str]) -> Reached:
+        """Follow names from the starts ("package.module:name") to everything they rest on.
+
+        Raises
+        ------
+        ValueError
+            A start names no definition of the project.
+        """
+        queue = [Target(*start.split(":")) for start in starts]
+        for start in queue:
+            if start.name not in self.module(start.module).definitions:
+                raise ValueError(f"{start.module} defines no {start.name}")
+        seen, foreign = set[Target](), set[str]()
+        parts = dict[str, dict[str, str]]()
+        while queue:
+            target = queue.pop()
+            if target in seen or target.module.startswith(NOT_COUNTED):
+                continue
+            seen.add(target)
+            if "/" in target.module:
+                path = self.root / target.module
+                parts[target.module] = {"": hashlib.sha256(path.read_bytes()).hexdigest()}
+            elif self.file_of(target.module) is None:
+                foreign.add(target.module.partition(".")[0])
+            else:
+                queue += self._visit(target, parts)
+        files = {
+            name: hashlib.sha256(repr(sorted(found.items())).encode()).hexdigest()[:16]
+            for name, found in parts.items()
+            if any(found.values())
+        }
+        return Reached(files, frozenset(foreign - sys.stdlib_module_names))
+
+    def _visit(self, target: Target, parts: dict[str, dict[str, str]]) -> Iterator[Target]:
+        module = self.module(target.module)
+        package = target.module.rpartition(".")[0]
+        found = parts.setdefault(module.path.relative_to(self.root).as_posix(), {})
+        if package:
+            yield Target(package, "")
+        if target.name == WHOLE:
+            yield from (Target(target.module, name) for name in module.definitions)
+            yield from module.imports.values()
+        statements = module.definitions.get(target.name, []) if target.name else module.effects
+        if target.name:
+            yield Target(target.module, "")
+        found[target.name] = "".join(map(ast.dump, statements))
+        if not statements and target.name in module.imports:
+            yield module.imports[target.name]
+        elif not statements and target.name not in {"", WHOLE}:
+            below = f"{target.module}.{target.name}"
+            yield Target(below, WHOLE) if self.file_of(below) else Target(target.module, WHOLE)
+        own = target.module if module.path.name == "__init__.py" else package
+        for statement in statements:
+            yield from self._names(statement, target.module, module, own)
+            if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                yield from (target for _, target in imports_within(statement, own))
+
+    def _names(self, node: ast.AST, dotted: str, module: Module, own: str) -> Iterator[Target]:
+        local = dict(imports_within(node, own))
+        handled = set[ast.AST]()
+        for part in ast.walk(node):
+            if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                yield from self._named_file(part.value)
+            if part in handled or not isinstance(part, ast.Attribute | ast.Name):
+                continue
+            chain = list[str]()
+            base: ast.AST = part
+            while isinstance(base, ast.Attribute):
+                handled.add(base)
+                chain.insert(0, base.attr)
+                base = base.value
+            if not isinstance(base, ast.Name):
+                continue
+            handled.add(base)
+            target = local.get(base.id) or module.imports.get(base.id)
+            if target and base.id not in module.definitions:
+                yield self._along(target, chain)
+            elif base.id in module.definitions:
+                yield Target(dotted, base.id)
+
+    def _along(self, target: Target, chain: list[str]) -> Target:
+        """Walk `module.sub.name` down to the definition it names."""
+        if target.name and self.file_of(f"{target.module}.{target.name}"):
+            target = Target(f"{target.module}.{target.name}")
+        while not target.name and chain and self.file_of(target.module):
+            name = chain.pop(0)
+            below = f"{target.module}.{name}"
+            target = Target(below) if self.file_of(below) else Target(target.module, name)
+        return target if target.name else Target(target.module, WHOLE)
+
+    def _named_file(self, text: str) -> Iterator[Target]:
+        """Count a file of the project that a string names."""
+        if "/" not in text or len(text) > 200 or not FILE_NAME.fullmatch(text):
+            return
+        path = self.root / text
+        if path.suffix == ".py" and path.is_file():
+            yield Target(text.removesuffix(".py").replace("/", "."), WHOLE)
+        elif path.is_file():
+            yield Target(text)
+
+
+class Plain(ast.NodeTransformer):
+    """Takes out what cannot change a result: docstrings, annotations, the help of parameters."""
+
+    def __init__(self) -> None:
+        self.fields = set[ast.AST]()
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        """Drop bare strings."""
+        return None if isinstance(node.value, ast.Constant) else self.generic_visit(node)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        """Keep the annotations of fields: they make a dataclass what it is."""
+        self.fields |= {part for part in node.body if isinstance(part, ast.AnnAssign)}
+        return self.generic_visit(node)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        """Drop the annotation of a variable."""
+        if node not in self.fields:
+            node.annotation = ast.Constant(None)
+        return self.generic_visit(node)
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        """Drop an argument's annotation."""
+        node.annotation = None
+        return node
+
+    def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
+        node.returns = None
+        return self.generic_visit(node)
+
+    visit_FunctionDef = visit_AsyncFunctionDef = _function  # noqa: N815
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        """Reduce `param(…)` to its name: its value counts as a parameter."""
+        if isinstance(node.func, ast.Name) and node.func.id == "param":
+            return node.func
+        return self.generic_visit(node)
+
+
+def is_type_checking(node: ast.AST) -> bool:
+    """Tell `if TYPE_CHECKING:`, which never runs."""
+    return (
+        isinstance(node, ast.If)
+        and isinstance(node.test, ast.Name)
+        and node.test.id == "TYPE_CHECKING"
+    )
+
+
+def bindings(node: ast.stmt, package: str) -> Iterator[tuple[str, Target]]:
+    """List the names that an import statement binds, each with what it stands for."""
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            dotted = alias.name if alias.asname else alias.name.partition(".")[0]
+            yield alias.asname or dotted, Target(dotted)
+    elif isinstance(node, ast.ImportFrom):
+        above = package.split(".")[: len(package.split(".")) - node.level + 1]
+        source = ".".join(([*above] if node.level else []) + ([node.module] if node.module else []))
+        for alias in node.names:
+            yield alias.asname or alias.name, Target(source, alias.name)
+
+
+def imports_within(node: ast.AST, package: str) -> list[tuple[str, Target]]:
+    """List the names that imports inside a statement bind."""
+    if is_type_checking(node):
+        return []
+    imports = (p for p in ast.walk(node) if isinstance(p, ast.Import | ast.ImportFrom))
+    return [binding for part in imports for binding in bindings(part, package)]
+
+
+def bound(node: ast.stmt) -> Iterator[str]:
+    """List the names that a top-level statement binds."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        yield node.name
+    elif not isinstance(node, ast.Expr) and not is_type_checking(node):
+        for part in ast.walk(node):
+            if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
+                yield part.id
+            elif isinstance(part, ast.Import | ast.ImportFrom):
+                yield from (name for name, _ in bindings(part, ""))
+            elif isinstance(part, ast.FunctionDef | ast.ClassDef):
+                yield part.name

@@ -1,0 +1,271 @@
+"""The driver: plans a chain of steps, then reuses or starts each with `mlflow.run`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from src.errors import UserError
+from src.pipeline import console
+from src.pipeline.caller import FOLDER, caller_folder, launched
+from src.pipeline.execute import find_result, key_for, one_line, reason_for
+from src.pipeline.jobs import Job
+from src.pipeline.results import FAILURE, STEP, Output, Sealed
+
+if TYPE_CHECKING:
+    from src.pipeline.runs import Store
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of a job.
+
+    Attributes
+    ----------
+    outcome
+        "reuse" or "run".
+    reason
+        Why it runs; for a reused one, how old the result is.
+    result
+        None in a plan, where nothing was run.
+    """
+
+    job: Job
+    outcome: str
+    reason: str
+    result: Sealed | None
+    seconds: float = 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the same for machines."""
+        result = self.result
+        return {
+            "step": self.job.step.name,
+            "group": self.job.group,
+            "outcome": self.outcome,
+            "reason": self.reason,
+            "seconds": round(self.seconds, 1),
+            "run_id": result.run_id if result else None,
+            "summary": result.details.get("summary", "") if result else "",
+            "refused": self.refused,
+            "outputs": {n: o.uri for n, o in result.outputs.items()} if result else {},
+        }
+
+    @property
+    def refused(self) -> bool:
+        """Whether the step finished with a verdict against."""
+        return bool(self.result and self.result.details.get("refused"))
+
+
+@dataclass
+class Chain:
+    """Jobs in order, with the artifacts made so far."""
+
+    jobs: Iterable[Job]
+    store: Store
+    force: str = ""
+    made: dict[tuple[str, str], Output] = field(default_factory=dict)
+
+    def inputs(self, job: Job) -> dict[str, Output] | None:
+        """Give the inputs of a job; None while one of them is still to be made."""
+        found = {name: self.lookup(name, job.group) for name in job.step.reads}
+        return {n: m for n, m in found.items() if m} if all(found.values()) else None
+
+    def lookup(self, name: str, group: str) -> Output | None:
+        """Find an artifact of this job's model, else one that all share."""
+        return self.made.get((name, group)) or self.made.get((name, ""))
+
+    def keep(self, job: Job, result: Sealed) -> None:
+        """Remember what a job made for those behind it."""
+        self.made |= {(name, job.group): output for name, output in result.outputs.items()}
+
+    def consider(self, job: Job) -> Done:
+        """Decide whether a job can be reused; touches nothing but the store's index."""
+        inputs = self.inputs(job)
+        if inputs is None:
+            missing = [n for n in job.step.reads if not self.lookup(n, job.group)]
+            return Done(job, "run", f"input {', '.join(missing)} will change", None)
+        if job.step.name == self.force:
+            return Done(job, "run", "forced", None)
+        key = key_for(job.step, job.typed, inputs)
+        result = find_result(job.step, key, self.store)
+        if result is None:
+            return Done(job, "run", reason_for(key, self.store), None)
+        return Done(job, "reuse", f"run {result.run_id[:8]}… ({age(result.ended)})", result)
+
+    def plan(self) -> Iterator[Done]:
+        """Say for each job what would happen."""
+        for job in self.jobs:
+            done = self.consider(job)
+            if done.result:
+                self.keep(job, done.result)
+            else:
+                self.made = {k: m for k, m in self.made.items() if not made_by(job, k)}
+            yield done
+
+    def run(self, parent: Callable[[], str], tell: Callable[[Done], None]) -> Iterator[Done]:
+        """Reuse or start each job in turn; `tell` hears of each before and after.
+
+        Raises
+        ------
+        UserError
+            A step failed; says which and, in a line, why.
+        """
+        for job in self.jobs:
+            done = self.consider(job)
+            tell(done)
+            result = done.result
+            if result is None:
+                start = time.monotonic()
+                result = self.start(job, parent())
+                done = Done(job, "run", done.reason, result, time.monotonic() - start)
+                tell(done)
+            self.keep(job, result)
+            yield done
+
+    def start(self, job: Job, parent_id: str) -> Sealed:
+        """Run a job's step as a project run of its own, below the parent."""
+        inputs = self.inputs(job) or {}
+        parameters: dict[str, Any] = dict(job.typed)
+        parameters |= {name: made.uri for name, made in inputs.items()}
+        if job.step.name == self.force:
+            parameters["force"] = "true"
+        with console.captured() as output:
+            finished = self.store.start(job.step.name, job.title, parameters)
+        if not finished:
+            said = self.store.failure(parent_id, job.step.name)
+            last = said or next(reversed(output), "it did not start")
+            raise UserError(
+                f"{job.title} failed: {last}", f"To see more: {command(job, parameters)}"
+            )
+        key = key_for(job.step, job.typed, inputs)
+        result = self.store.find(key.digest)
+        if result is None:
+            raise UserError(
+                f"{job.title} finished, but no sealed run of its key is there.",
+                "Did the code or the source change while it ran? Run again.",
+            )
+        return result
+
+
+def made_by(job: Job, made: tuple[str, str]) -> bool:
+    """Tell whether an artifact is one that a job makes anew."""
+    name, group = made
+    return name in job.step.writes and group == job.group
+
+
+def command(job: Job, parameters: Mapping[str, Any]) -> str:
+    """Write the command that runs one job alone."""
+    given = " ".join(f"-P {name}={value}" for name, value in parameters.items())
+    return f"python -m steps {job.step.name} {given}".rstrip()
+
+
+def age(ended: int) -> str:
+    """Say how long ago a run ended, in its largest unit."""
+    seconds = max(0.0, time.time() - ended / 1000)
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return f"{seconds:.0f} s ago"
+
+
+class Parent:
+    """The driver's own run, which the steps' runs are nested under.
+
+    One that nothing has to run under is never started, unless `mlflow run` made it already.
+    """
+
+    def __init__(self, store: Store, title: str) -> None:
+        self.store = store
+        self.title = title
+        self.run_id = ""
+
+    def __call__(self) -> str:
+        """Give the run's id; starts it when first asked."""
+        if not self.run_id:
+            prepare_environment(self.store)
+            tags = {STEP: self.title.partition(" ")[0]}
+            run = self.stack.enter_context(self.store.run(self.title, tags, {}))
+            self.run_id = run.info.run_id
+        return self.run_id
+
+    def __enter__(self) -> Parent:
+        self.stack = ExitStack().__enter__()
+        if launched():
+            self()
+        return self
+
+    def __exit__(self, *error: Any) -> bool | None:
+        if self.run_id and error[1] is not None:
+            self.store.client.set_tag(self.run_id, FAILURE, one_line(error[1]))
+        return self.stack.__exit__(*error)
+
+
+def drive(jobs: Iterable[Job], force: str, title: str, as_json: bool) -> int:
+    """Reuse or run each job, show it as it goes, and record it on the parent run.
+
+    Returns
+    -------
+    exit code
+        0, or 3 where a step finished with a verdict against.
+    """
+    from src.pipeline.runs import Store
+
+    store = Store()
+    finished = list[Done]()
+
+    def tell(done: Done) -> None:
+        if not as_json:
+            console.say(console.row(done.job.title, *words(done)))
+
+    with Parent(store, title) as parent:
+        try:
+            for done in Chain(jobs, store, force).run(parent, tell):
+                finished.append(done)
+        finally:
+            if parent.run_id:
+                store.describe(parent.run_id, *record(finished))
+    ran = [done for done in finished if done.outcome == "run"]
+    if as_json:
+        steps = [done.as_dict() for done in finished]
+        console.say_json({"run_id": parent.run_id or None, "steps": steps})
+    elif not ran:
+        console.say("Nothing to do: every step is reused.")
+    return 3 if any(done.refused for done in finished) else 0
+
+
+def words(done: Done) -> tuple[str, str]:
+    """Show a job's state in two cells: before it runs, when it is done, when it is reused."""
+    if done.result is None:
+        return "run", done.reason
+    summary = done.result.details.get("summary", "")
+    if done.outcome == "reuse":
+        return "reuse", f"{done.reason}  {summary}"
+    return "done", f"{done.seconds:.1f} s  {summary}"
+
+
+def record(finished: Iterable[Done]) -> tuple[dict[str, str], str]:
+    """Write what became of the jobs as tags and as a Markdown table."""
+    tags = dict[str, str]()
+    text = "| step | outcome | why | run | result |\n|---|---|---|---|---|\n"
+    for done in finished:
+        run_id = done.result.run_id if done.result else ""
+        summary = done.result.details.get("summary", "") if done.result else ""
+        tags[f"pipeline.{done.outcome}.{done.job.title.replace(' ', '.')}"] = run_id
+        text += f"| {done.job.title} | {done.outcome} | {done.reason} | `{run_id}` | {summary} |\n"
+    return tags, text
+
+
+def prepare_environment(store: Store) -> None:
+    """Let child processes find this Python, this store and the caller's folder."""
+    folder = str(Path(sys.executable).parent)
+    if os.environ["PATH"].split(os.pathsep)[0] != folder:
+        os.environ["PATH"] = folder + os.pathsep + os.environ["PATH"]
+    os.environ[FOLDER] = str(caller_folder())
+    os.environ["MLFLOW_EXPERIMENT_ID"] = store.experiment_id

@@ -1,0 +1,255 @@
+"""Runs one step: its inputs resolved and verified, its work done, its result sealed."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from src.errors import UserError
+from src.pipeline.keys import Key, make_key, nearest_key, project_reader, sentence
+from src.pipeline.results import FAILURE, REASON, REUSED, SUMMARY, Output, Sealed, key_tags
+from src.pipeline.step import ROOT, Step, build, content_of, upstream
+
+if TYPE_CHECKING:
+    from src.pipeline.runs import Store
+
+
+@dataclass
+class Context:
+    """What a step sees while it runs: its parameters, inputs as local paths, and a place to write.
+
+    Attributes
+    ----------
+    params
+        The step's params model.
+    parts
+        What `params` picked, each with its own params model.
+    run_id
+        The run that records this.
+    made
+        Artifacts kept elsewhere than under the run (a logged model), by name.
+    details
+        What the seal keeps beside the artifacts: `summary` is the result in a sentence.
+    say
+        Shows progress.
+    """
+
+    params: Any
+    parts: tuple[tuple[Any, Any], ...]
+    inputs: Mapping[str, Output]
+    run_id: str
+    folder: Path
+    store: Store
+    say: Callable[[str], None]
+    made: dict[str, Output] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def input(self, name: str) -> Path:
+        """Bring an input here and verify it against the digest in its run's seal.
+
+        Raises
+        ------
+        UserError
+            It is gone or not what was sealed.
+        """
+        from src.pipeline.content import content_digest
+
+        given = self.inputs[name]
+        into = self.folder / "inputs" / name
+        into.mkdir(parents=True)
+        path = Path(self.store.download(given.uri, into))
+        if content_digest(path) != given.digest:
+            raise UserError(
+                f"{given.uri} is not what the step that made it sealed: altered or cut.",
+                "Run that step again with -P force=true.",
+            )
+        return path
+
+    def fetch(self, uri: str, name: str) -> Path:
+        """Bring something that is no input here, under a name of its own."""
+        into = self.folder / "fetched" / name
+        into.mkdir(parents=True)
+        return Path(self.store.download(uri, into))
+
+    def output(self, name: str) -> Path:
+        """Give the place where an artifact is to be written."""
+        path = self.folder / "outputs" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def publish(self, name: str, uri: str, check: Callable[[Path], None]) -> None:
+        """Hand on an artifact that is kept elsewhere than under the run, once it is proven.
+
+        It is read back from where it is kept, so that what is digested is what others will load.
+        """
+        from src.pipeline.content import content_digest
+
+        path = self.fetch(uri, name)
+        self.made[name] = Output(uri, content_digest(path))
+        check(path)
+
+    def log_table(self, name: str, columns: Mapping[str, list[Any]]) -> None:
+        """Log a small table that the tracking UI shows."""
+        import mlflow
+
+        mlflow.log_table(dict(columns), name, run_id=self.run_id)
+
+    def log_metrics(self, metrics: Mapping[str, float]) -> None:
+        """Log metrics on the run, all at once."""
+        import mlflow
+
+        mlflow.log_metrics(dict(metrics), run_id=self.run_id)
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """Log more parameters on the run, such as fitted settings."""
+        import mlflow
+
+        mlflow.log_params(dict(params))
+
+
+def find_inputs(
+    step: Step, typed: Mapping[str, str], steps: Mapping[str, Step], store: Store
+) -> dict[str, Output]:
+    """Resolve what a step reads: what was named, else the newest sealed result there is.
+
+    Raises
+    ------
+    UserError
+        Nothing that this code and these parameters would produce is there yet.
+    """
+    found = dict[str, Output]()
+    for other in upstream(step, steps):
+        missing = [name for name in other.writes if name in step.reads and not typed.get(name)]
+        if not missing:
+            continue
+        inputs = find_inputs(other, typed, steps, store)
+        made = store.find(key_for(other, typed, inputs).digest)
+        if made is None:
+            given = " ".join(f"-P {n}={v}" for n, v in typed.items() if n != "force")
+            raise UserError(
+                f"no finished {other.name} of this code with these parameters is there to read.",
+                f"Make one: mlflow run . -e main -P until={other.name} {given}".rstrip()
+                + f" — or name one: -P {missing[0]}=runs:/<id>/{missing[0]}",
+            )
+        found |= {name: made.outputs[name] for name in missing}
+    named = {name: store.output(typed[name]) for name in step.reads if typed.get(name)}
+    return found | named
+
+
+def key_for(step: Step, typed: Mapping[str, str], inputs: Mapping[str, Output]) -> Key:
+    """Compute a step's key from what was typed and the inputs resolved."""
+    digests = {name: made.digest for name, made in inputs.items()}
+    return make_key(step, build(step.params, typed), typed, digests, project_reader())
+
+
+def find_result(step: Step, key: Key, store: Store) -> Sealed | None:
+    """Find a result to reuse: sealed, and what it did outside the pipeline still there."""
+    found = store.find(key.digest)
+    return found if found and step.holds(found.details) else None
+
+
+def reason_for(key: Key, store: Store) -> str:
+    """Say what differs from the nearest past run."""
+    past = nearest_key(key, store.past_keys(key.step))
+    if past is None:
+        return "first run"
+    return sentence(key.why(past)) or "its last result no longer holds"
+
+
+def execute(
+    step: Step, typed: Mapping[str, str], steps: Mapping[str, Step], say: Callable[[str], None]
+) -> tuple[Sealed, bool]:
+    """Run one step, or find that it need not run.
+
+    Returns
+    -------
+    result, reused
+
+    Raises
+    ------
+    UserError
+        A mistake; the run, if one was started, says so and is FAILED.
+    """
+    from src.pipeline.caller import launched
+    from src.pipeline.runs import Store
+
+    store = Store()
+    try:
+        inputs = find_inputs(step, typed, steps, store)
+        key = key_for(step, typed, inputs)
+        result = None if typed.get("force") == "true" else find_result(step, key, store)
+        if result is not None:
+            if launched():
+                note_reuse(step, result, store)
+            return result, True
+        reason = "forced" if typed.get("force") == "true" else reason_for(key, store)
+        return perform(step, typed, inputs, key, reason, store, say), False
+    except BaseException as error:
+        if launched():
+            store.client.set_tag(os.environ["MLFLOW_RUN_ID"], FAILURE, one_line(error))
+        raise
+
+
+def perform(
+    step: Step,
+    typed: Mapping[str, str],
+    inputs: Mapping[str, Output],
+    key: Key,
+    reason: str,
+    store: Store,
+    say: Callable[[str], None],
+) -> Sealed:
+    """Do a step's work in a run of its own and seal it."""
+    from src.pipeline.content import content_digest
+
+    params = build(step.params, typed)
+    parts = tuple((part.value, build(part.params, typed)) for part in step.parts(params))
+    logged: dict[str, Any] = {name: made.uri for name, made in inputs.items()}
+    for model in (params, *(own for _, own in parts)):
+        logged |= content_of(model)
+    tags = key_tags(key) | {REASON: reason}
+    with (
+        tempfile.TemporaryDirectory(prefix=f"{step.name}-") as folder,
+        store.run(step.name, tags, logged) as run,
+    ):
+        run_id = run.info.run_id
+        context = Context(params, parts, inputs, run_id, Path(folder), store, say)
+        try:
+            for name, made in inputs.items():
+                store.link_input(run_id, name, made)
+            step.run(context)
+            outputs = dict(context.made)
+            for name in step.writes:
+                if name not in outputs:
+                    path = context.output(name)
+                    store.upload(run_id, path)
+                    outputs[name] = Output(f"runs:/{run_id}/{name}", content_digest(path))
+        except BaseException as error:
+            store.client.set_tag(run_id, FAILURE, one_line(error))
+            raise
+        store.client.set_tag(run_id, SUMMARY, context.details.get("summary", ""))
+        store.seal(run_id, key, outputs, context.details)
+    return Sealed(run_id, outputs, context.details)
+
+
+def note_reuse(step: Step, result: Sealed, store: Store) -> None:
+    """Mark the launcher's own run as a reuse and point to the result."""
+    links = "".join(f"\n- {name}: `{made.uri}`" for name, made in result.outputs.items())
+    text = f"Reused run `{result.run_id}`: nothing to do.{links}"
+    with store.run(step.name, {}, {}) as run:
+        store.describe(run.info.run_id, {REUSED: result.run_id}, text)
+
+
+def one_line(error: BaseException) -> str:
+    """Say what went wrong without quoting data: only our own errors are known not to."""
+    if isinstance(error, UserError):
+        return f"{error.message} {error.hint}".strip()
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [f for f in frames if f.filename.startswith(str(ROOT)) and ".venv" not in f.filename]
+    where = f" at {Path(ours[-1].filename).relative_to(ROOT)}:{ours[-1].lineno}" if ours else ""
+    return f"{type(error).__name__}{where}"

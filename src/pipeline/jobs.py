@@ -1,0 +1,124 @@
+"""What was typed, shared out among the steps that take it, and checked before work begins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from src.errors import UserError
+from src.pipeline.step import (
+    Step,
+    all_steps,
+    build,
+    convert,
+    fields_of,
+    nearest,
+    param,
+    upstream,
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What every step takes besides its own parameters."""
+
+    force: bool = param(False, "Run even where a result can be reused", content=False)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A step with what was typed for it; `group` tells the jobs of one model from another's."""
+
+    step: Step
+    typed: Mapping[str, str]
+    group: str = ""
+
+    @property
+    def title(self) -> str:
+        """Show the step, and the model where it belongs to one."""
+        return f"{self.step.name} {self.group}".strip()
+
+
+def names_of(step: Step, params: Any) -> set[str]:
+    """Name the parameters of a step and of the parts it picks."""
+    models = (type(params), *(part.params for part in step.parts(params)))
+    return {name for model in models for name in fields_of(model)}
+
+
+def check_step(step: Step, typed: Mapping[str, str]) -> None:
+    """Check everything typed for one step, before anything heavy is imported.
+
+    Names of the steps it rests on are welcome: they choose the input where none is named.
+
+    Raises
+    ------
+    UserError
+        An unknown name, a value out of its range, a path that is not there.
+    """
+    params = build(step.params, typed)
+    known = {*fields_of(Options), *step.reads, *names_of(step, params)}
+    for other in upstream(step, all_steps()):
+        known |= {*other.reads, *names_of(other, build(other.params, typed))}
+    refuse_unknown(step.name, typed, known)
+    if "force" in typed:
+        convert(fields_of(Options)["force"], typed["force"])
+    check_values(step, typed)
+
+
+def check_values(step: Step, typed: Mapping[str, str]) -> None:
+    """Check the values that a step and its parts take, and what they name."""
+    params = build(step.params, typed)
+    for part in step.parts(params):
+        build(part.params, typed)
+    step.check(params)
+
+
+def refuse_unknown(entry: str, typed: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse the first name that nothing takes."""
+    for name in typed:
+        if name not in set(known):
+            raise UserError(f"{entry} has no parameter {name!r}.", nearest(name, known))
+
+
+def make_jobs(
+    typed: Mapping[str, str], own: Iterable[str], shared: str, groups: Iterable[str], until: str
+) -> list[Job]:
+    """Share out what was typed for a whole chain among its steps.
+
+    Parameters
+    ----------
+    typed
+        Values by name.
+    own
+        Names that the driver itself takes.
+    shared
+        The parameter that `groups` are values of; a step without it runs once for all groups.
+    until
+        The last step to run; all if empty.
+
+    Raises
+    ------
+    UserError
+        A name that no step takes, or a value that the step refuses.
+    """
+    steps = all_steps()
+    if until:
+        steps = {
+            n: s for n, s in steps.items() if s in [*upstream(steps[until], steps), steps[until]]
+        }
+    jobs, known = list[Job](), set(own)
+    for group in groups:
+        for step in steps.values():
+            belongs = shared in fields_of(step.params)
+            mine = {**typed, shared: group} if belongs else dict(typed)
+            names = names_of(step, build(step.params, mine))
+            known |= names
+            taken = {name: value for name, value in mine.items() if name in names}
+            job = Job(step, taken, group if belongs else "")
+            if job not in jobs:
+                jobs.append(job)
+    refuse_unknown("the pipeline", typed, known)
+    for job in jobs:
+        check_values(job.step, job.typed)
+    return jobs

@@ -1,0 +1,80 @@
+"""What a finished step leaves behind, and how a run's tags say it.
+
+A run can be reused when it FINISHED and carries the seal: one tag, written last, whose *name*
+holds the key's digest, because MLflow indexes the names of tags and not their values. The seal
+lists the artifacts with their digests.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from src.pipeline.keys import Key
+
+STEP = "pipeline.step"
+REASON = "pipeline.reason"
+FAILURE = "pipeline.failure"
+SUMMARY = "pipeline.summary"
+REUSED = "pipeline.reused"
+KEY = "pipeline.key."
+SEAL = "pipeline.sealed."
+PARTS = ("code", "params", "inputs", "environment")
+
+
+@dataclass(frozen=True)
+class Output:
+    """An artifact that a run made: where it is and the digest of its content."""
+
+    uri: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """A finished run that can be reused.
+
+    Attributes
+    ----------
+    outputs
+        Its artifacts by name.
+    details
+        What the step itself noted: `summary` (a sentence), `refused` (a verdict against) and more.
+    ended
+        Milliseconds since the epoch.
+    """
+
+    run_id: str
+    outputs: Mapping[str, Output]
+    details: Mapping[str, Any] = field(default_factory=dict)
+    ended: int = 0
+
+
+def key_tags(key: Key) -> dict[str, str]:
+    """Write a key into tags, a part each, so that later runs can tell what differs."""
+    return {STEP: key.step} | {KEY + part: json.dumps(dict(getattr(key, part))) for part in PARTS}
+
+
+def read_key(tags: Mapping[str, str]) -> Key:
+    """Read a key back from its tags."""
+    return Key(tags[STEP], *(json.loads(tags[KEY + part]) for part in PARTS))
+
+
+def seal_tags(
+    key: Key, outputs: Mapping[str, Output], details: Mapping[str, Any]
+) -> dict[str, str]:
+    """Write the seal of a finished run."""
+    content = {"outputs": {n: asdict(o) for n, o in outputs.items()}, "details": dict(details)}
+    return {SEAL + key.digest: json.dumps(content)}
+
+
+def read_seal(run_id: str, tags: Mapping[str, str], ended: int) -> Sealed | None:
+    """Read the seal of a finished run; None if it has none."""
+    seals = [value for name, value in tags.items() if name.startswith(SEAL)]
+    if not seals:
+        return None
+    content = json.loads(seals[0])
+    outputs = {name: Output(**made) for name, made in content["outputs"].items()}
+    return Sealed(run_id, outputs, content["details"], ended)

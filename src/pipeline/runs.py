@@ -1,0 +1,227 @@
+"""Runs in the tracking store: the one module of the engine that asks MLflow."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import mlflow.projects
+from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput, Run
+from mlflow.exceptions import ExecutionException, MlflowException
+from mlflow.store.artifact.utils.models import get_model_name_and_version
+
+from src.errors import UserError
+from src.pipeline.caller import launched, tracking_uri
+from src.pipeline.content import content_digest
+from src.pipeline.keys import Key
+from src.pipeline.results import FAILURE, SEAL, STEP, Output, Sealed, read_key, read_seal, seal_tags
+from src.pipeline.step import ROOT
+
+MODEL = "candidate"  # the name that a logged model has among its run's artifacts
+NEAR = 20  # past runs of a step among which the nearest is looked for
+
+
+class Store:
+    """The tracking store, seen as steps and their results."""
+
+    def __init__(self) -> None:
+        uri = tracking_uri()
+        os.environ["MLFLOW_TRACKING_URI"] = uri
+        mlflow.set_tracking_uri(uri)
+        self.client = mlflow.MlflowClient(uri)
+        try:
+            self.experiment_id = self._experiment()
+        except MlflowException as error:
+            raise UserError(
+                f"the tracking store cannot be opened ({type(error).__name__}).",
+                "Check MLFLOW_TRACKING_URI and that its server is up.",
+            ) from error
+
+    def _experiment(self) -> str:
+        if typed := os.environ.get("MLFLOW_EXPERIMENT_ID"):
+            return typed
+        name = os.environ.get("MLFLOW_EXPERIMENT_NAME", "Default")
+        known = self.client.get_experiment_by_name(name)
+        return known.experiment_id if known else self.client.create_experiment(name)
+
+    def _search(self, query: str, most: int) -> list[Run]:
+        order = ["attributes.start_time DESC"]
+        return list(
+            self.client.search_runs([self.experiment_id], query, order_by=order, max_results=most)
+        )
+
+    def find(self, digest: str) -> Sealed | None:
+        """Find the newest sealed run of a key."""
+        query = f"tags.`{SEAL}{digest}` LIKE '%' AND attributes.status = 'FINISHED'"
+        runs = self._search(query, 1)
+        return sealed(runs[0]) if runs else None
+
+    def past_keys(self, step: str) -> list[Key]:
+        """List the keys of the newest sealed runs of a step, newest first."""
+        query = f"tags.`{STEP}` = '{step}' AND attributes.status = 'FINISHED'"
+        runs = self._search(query, NEAR)
+        return [read_key(run.data.tags) for run in runs if sealed(run)]
+
+    def output(self, uri: str) -> Output:
+        """Find out what content a URI stands for.
+
+        Raises
+        ------
+        UserError
+            Nothing is there, or the run that made it did not finish.
+        """
+        try:
+            run_id, name = self._origin(uri)
+            found = sealed(self.client.get_run(run_id)) if run_id else None
+        except MlflowException as error:
+            raise UserError(
+                f"nothing is found under {uri}.", "Check the run or model id."
+            ) from error
+        if found and name in found.outputs:
+            return found.outputs[name]
+        if found or uri.startswith("runs:/"):
+            made = ", ".join(found.outputs) if found else "nothing that finished"
+            raise UserError(f"{uri}: that run holds {made}.", "Name a finished run's artifact.")
+        return Output(uri, content_digest(Path(self.download(uri))))
+
+    def _origin(self, uri: str) -> tuple[str, str]:
+        """Split a URI into the run that made it and the artifact's name."""
+        scheme, _, rest = uri.partition(":/")
+        first, _, name = rest.strip("/").partition("/")
+        if scheme == "runs":
+            return first, name
+        if scheme == "models" and first.startswith("m-") and not name:
+            model = self.client.get_logged_model(first)
+            return model.source_run_id or "", model.name
+        if scheme == "models":
+            named = get_model_name_and_version(self.client, uri)  # type: ignore[no-untyped-call]
+            version = self.client.get_model_version(*named)
+            return version.run_id or "", MODEL
+        return "", ""
+
+    def sibling(self, uri: str, name: str) -> Output | None:
+        """Find another artifact of the run that made this one; None if it cannot be told."""
+        run_id, _ = self._origin(uri)
+        found = sealed(self.client.get_run(run_id)) if run_id else None
+        return found.outputs.get(name) if found else None
+
+    def lineage(self, uri: str) -> dict[str, str]:
+        """Name the run that made an artifact, and the digests of what that run read."""
+        run_id, _ = self._origin(uri)
+        if not run_id:
+            return {}
+        run = self.client.get_run(run_id)
+        found = {f"run.{run.data.tags.get(STEP, 'unknown')}": run_id}
+        if sealed(run):
+            found |= {f"data.{n}": digest for n, digest in read_key(run.data.tags).inputs.items()}
+        return found
+
+    def download(self, uri: str, into: Path | None = None) -> str:
+        """Bring an artifact to this machine; give its local path."""
+        if Path(uri).exists():
+            return uri
+        target = None if into is None else str(into)
+        try:
+            return str(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=target))
+        except (MlflowException, OSError) as error:
+            raise UserError(
+                f"{uri} cannot be read from the artifact store ({type(error).__name__}).",
+                "Run the step that makes it again with -P force=true.",
+            ) from error
+
+    @contextmanager
+    def run(self, name: str, tags: Mapping[str, str], params: Mapping[str, Any]) -> Iterator[Run]:
+        """Record a run; under `mlflow run` adopt the one that the launcher made."""
+        own = not launched()
+        with mlflow.start_run(
+            run_name=name if own else None, experiment_id=self.experiment_id if own else None
+        ) as run:
+            mlflow.set_tags(dict(tags))
+            # The launcher has logged what was typed, and a logged value cannot change.
+            known = self.client.get_run(run.info.run_id).data.params
+            mlflow.log_params({n: v for n, v in params.items() if n not in known})
+            yield run
+
+    def start(self, step: str, title: str, parameters: Mapping[str, Any]) -> bool:
+        """Run a step as a project run of its own below the active run; False if it failed."""
+        try:
+            mlflow.projects.run(  # type: ignore[no-untyped-call]
+                str(ROOT),
+                step,
+                parameters=dict(parameters),
+                experiment_id=self.experiment_id,
+                run_name=title,
+                env_manager="local",
+            )
+        except ExecutionException:
+            return False
+        return True
+
+    def upload(self, run_id: str, path: Path) -> None:
+        """Put a file or folder among a run's artifacts, under its own name."""
+        if path.is_dir():
+            self.client.log_artifacts(run_id, str(path), path.name)
+        else:
+            self.client.log_artifact(run_id, str(path))
+
+    def describe(self, run_id: str, tags: Mapping[str, str], text: str) -> None:
+        """Tag a run and describe it in Markdown, which the tracking UI shows."""
+        for name, value in {**tags, "mlflow.note.content": text}.items():
+            self.client.set_tag(run_id, name, value)
+
+    def link_input(self, run_id: str, name: str, made: Output) -> None:
+        """Note on a run what it read, so that the tracking UI shows where it came from."""
+        if made.uri.startswith("models:/m-"):
+            link = LoggedModelInput(made.uri.removeprefix("models:/"))
+            self.client.log_inputs(run_id, models=[link])
+            return
+        source = json.dumps({"uri": made.uri})
+        data = Dataset(name=name, digest=made.digest[:32], source_type="artifact", source=source)
+        link_to = DatasetInput(data, [InputTag("mlflow.data.context", name)])
+        self.client.log_inputs(run_id, datasets=[link_to])
+
+    def seal(
+        self, run_id: str, key: Key, outputs: Mapping[str, Output], details: Mapping[str, Any]
+    ) -> None:
+        """Declare a run's result complete. The last thing written."""
+        for name, value in seal_tags(key, outputs, details).items():
+            self.client.set_tag(run_id, name, value)
+
+    def failure(self, parent_id: str, step: str) -> str:
+        """Read why the newest run of a step below a parent failed; empty if it could not say."""
+        query = (
+            f"tags.`mlflow.parentRunId` = '{parent_id}' AND "
+            f"tags.`mlflow.project.entryPoint` = '{step}'"
+        )
+        runs = self._search(query, 1)
+        return runs[0].data.tags.get(FAILURE, "") if runs else ""
+
+
+def sealed(run: Run) -> Sealed | None:
+    """Read a run's seal; None if it did not finish or has none."""
+    if run.info.status != "FINISHED":
+        return None
+    return read_seal(run.info.run_id, run.data.tags, run.info.end_time or 0)
+
+
+def code_version() -> str:
+    """Name the commit that is running; "uncommitted" after it where files differ from it."""
+    try:
+        commit = git("rev-parse", "HEAD")
+        return commit + (" uncommitted" if git("status", "--porcelain", "-uno") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def git(*words: str) -> str:
+    """Ask git about this project."""
+    asked = subprocess.run(
+        ["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=True
+    )
+    return asked.stdout.strip()

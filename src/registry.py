@@ -1,0 +1,167 @@
+"""Everything that talks to the model registry.
+
+The stage is the truth: the champion is the version in Production, and `@champion` follows it. A
+version carries the digest of its model's content and of the champion it was judged against, so
+that a pipeline whose own result became the champion is still compared with its predecessor.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import mlflow
+from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.utils.models import get_model_name_and_version
+
+CHAMPION = "champion"
+PRODUCTION, ARCHIVED, NONE = "Production", "Archived", "None"
+DIGEST, JUDGED_AGAINST, SUPERSEDED_BY = (
+    "pipeline.digest",
+    "pipeline.judged_against",
+    "pipeline.superseded_by",
+)
+NOBODY = "none"  # the digest that stands for "no champion"
+
+
+@dataclass(frozen=True)
+class Version:
+    """A registered version.
+
+    Attributes
+    ----------
+    digest
+        Content digest of its model; empty for a version that this project did not register.
+    """
+
+    name: str
+    number: int
+    stage: str
+    digest: str
+    run_id: str
+    tags: Mapping[str, str]
+
+    @property
+    def uri(self) -> str:
+        """Where MLflow loads it from."""
+        return f"models:/{self.name}/{self.number}"
+
+    @property
+    def identity(self) -> str:
+        """What stands for its content in keys."""
+        return self.digest or self.uri
+
+
+def versions(name: str) -> list[Version]:
+    """List all versions of a registered model, newest first; none if there is no such model."""
+    client = mlflow.MlflowClient()
+    found = list[Version]()
+    token: str | None = None
+    while True:
+        page = client.search_model_versions(f"name = '{name}'", page_token=token)
+        found += [
+            Version(
+                name,
+                int(v.version),
+                v.current_stage or NONE,
+                v.tags.get(DIGEST, ""),
+                v.run_id or "",
+                v.tags,
+            )
+            for v in page
+        ]
+        token = page.token
+        if not token:
+            return sorted(found, key=lambda version: -version.number)
+
+
+def champion(name: str) -> Version | None:
+    """Give the version in Production; the newest of them if a person left several."""
+    return next((v for v in versions(name) if v.stage == PRODUCTION), None)
+
+
+def rival(name: str, candidate: str) -> Version | None:
+    """Give the version that a candidate has to beat.
+
+    That is the champion; for a candidate that is the champion itself, the version that the
+    champion was judged against.
+
+    Parameters
+    ----------
+    candidate
+        Content digest of the candidate's model.
+    """
+    best = champion(name)
+    if best is None or best.identity != candidate:
+        return best
+    before = best.tags.get(JUDGED_AGAINST, NOBODY)
+    return next((v for v in versions(name) if v.identity == before), None)
+
+
+def rival_digest(name: str, candidate: str) -> str:
+    """Give the rival's digest, "none" where there is nobody to beat.
+
+    A champion's predecessor counts by its recorded digest, also when it was deleted since.
+    """
+    best = champion(name)
+    if best is None:
+        return NOBODY
+    if best.identity != candidate:
+        return best.identity
+    return best.tags.get(JUDGED_AGAINST, NOBODY)
+
+
+def identity_of(uri: str) -> str:
+    """Give what stands for the content of any model URI in keys: it never changes its meaning."""
+    if uri.startswith("models:/m-"):
+        return uri
+    client = mlflow.MlflowClient()
+    name, number = get_model_name_and_version(client, uri)  # type: ignore[no-untyped-call]
+    return next((v.identity for v in versions(name) if v.number == int(number)), uri)
+
+
+def exists(name: str, number: int) -> bool:
+    """Tell whether a version is still there."""
+    return any(v.number == number for v in versions(name))
+
+
+def same_model(name: str, candidate: str) -> Version | None:
+    """Find the newest version that holds this very content."""
+    return next((v for v in versions(name) if v.digest == candidate), None)
+
+
+def register(name: str, model_uri: str, tags: Mapping[str, str]) -> Version:
+    """Create a version of a logged model; it holds no stage yet.
+
+    A version that an interrupted registration left without a stage is taken up again.
+    """
+    left = same_model(name, tags[DIGEST])
+    if left is not None and left.stage == NONE:
+        return left
+    client = mlflow.MlflowClient()
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    mlflow.register_model(model_uri, name, tags=dict(tags))
+    return versions(name)[0]
+
+
+def promote(version: Version) -> None:
+    """Move a version to Production, what stood there to Archived, and `@champion` along."""
+    client = mlflow.MlflowClient()
+    with warnings.catch_warnings():
+        # MLflow deprecates stages, but the services that load these models ask for them.
+        warnings.simplefilter("ignore", FutureWarning)
+        for old in versions(version.name):
+            if old.stage == PRODUCTION and old.number != version.number:
+                number = str(old.number)
+                client.set_model_version_tag(
+                    version.name, number, SUPERSEDED_BY, str(version.number)
+                )
+        client.transition_model_version_stage(
+            version.name, str(version.number), PRODUCTION, archive_existing_versions=True
+        )
+    client.set_registered_model_alias(version.name, CHAMPION, str(version.number))

@@ -1,0 +1,1 @@
+"""How models are made: one file per family, found by scanning."""

@@ -1,0 +1,45 @@
+"""What families read from the tables of entries, always in the same order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from src.data import LABELS
+from src.errors import UserError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+LEAST_PER_CLASS = 5  # labelled training entries
+
+
+def texts(entries: pa.Table) -> list[str]:
+    """Give the texts, sorted by id: a fit must not depend on the order of rows."""
+    found: list[str] = entries.sort_by("id")["text"].to_pylist()
+    return found
+
+
+def labelled(entries: pa.Table) -> tuple[list[str], list[str]]:
+    """Give texts and labels of the entries that have a label, sorted by id."""
+    kept = entries.filter(entries["label"].is_valid())
+    return texts(kept), kept.sort_by("id")["label"].to_pylist()
+
+
+def labelled_for_training(entries: pa.Table) -> tuple[list[str], list[str]]:
+    """Give texts and labels as `labelled` does, where there are enough of each class.
+
+    Raises
+    ------
+    UserError
+        A class has fewer than 5 labelled entries.
+    """
+    found, labels = labelled(entries)
+    counts = {label: labels.count(label) for label in LABELS}
+    if min(counts.values()) < LEAST_PER_CLASS:
+        have = ", ".join(f"{count:,} {label}" for label, count in counts.items())
+        raise UserError(
+            f"training needs at least {LEAST_PER_CLASS} labelled entries of each class; "
+            f"the training side has {have}.",
+            "Give a source with more labels: -P source=…",
+        )
+    return found, labels

@@ -1,0 +1,129 @@
+"""Judges a model on held-out entries: by itself, and against the champion on the same entries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from src.errors import UserError
+from src.pipeline.execute import Context
+from src.pipeline.step import Step, param
+from src.training.family import model_param, seed_param, task_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from src.evaluation.tasks import Predictions
+
+
+@dataclass(frozen=True)
+class EvaluateParams:
+    """What to judge, and against whom."""
+
+    model: str = model_param()
+    against: str = param("", "A model to beat, as models:/…; the champion if empty", content=False)
+    n_resamples: int = param(1000, "Bootstrap resamples behind each interval", low=100, high=10000)
+    seed: int = seed_param()
+
+
+def run(context: Context) -> None:
+    """Write the predictions, every metric with its interval, and the verdict."""
+    import numpy as np
+
+    from src.data.schema import SPLITS
+    from src.data.seen import text_digest
+    from src.evaluation.evaluate import evaluate
+    from src.evaluation.predictions import write_predictions
+
+    params, splits = context.params, context.input("splits")
+    test, train = SPLITS.read(splits, "test"), SPLITS.read(splits, "train")
+    given = context.inputs["candidate"]
+    context.say(f"evaluate: the candidate answers {test.num_rows:,} held-out entries")
+    candidate = answers(context, given.uri, given.digest, test)
+    rival, uri = rival_of(params, given.digest), ""
+    champion, seen = None, trained_on(context, given.uri, "candidate")
+    if rival is not None:
+        uri, digest = rival
+        context.say(f"evaluate: {uri} answers the same entries")
+        champion = answers(context, uri, digest, test)
+        seen |= trained_on(context, uri, "champion")
+    shared = np.array([text_digest(text) not in seen for text in test["text"].to_pylist()])
+    context.say("evaluate: measuring")
+    evaluation = evaluate(
+        params.model, test, train, candidate, champion, shared, params.seed, params.n_resamples
+    )
+    write_predictions(context.output("predictions"), params.model, test, candidate.rows)
+    folder = context.output("evaluation")
+    folder.mkdir()
+    (folder / "evaluation.json").write_text(evaluation.to_json(), encoding="utf-8")
+    context.log_metrics(
+        {
+            f"{name}{end}": getattr(estimate, part)
+            for name, estimate in evaluation.metrics.items()
+            for end, part in (("", "value"), ("_low", "low"), ("_high", "high"))
+        }
+    )
+    context.details |= {"summary": evaluation.verdict, "against": uri}
+
+
+def answers(context: Context, uri: str, digest: str, entries: pa.Table) -> Predictions:
+    """Let a logged model answer entries, the way a service would ask it."""
+    import mlflow.pyfunc
+
+    from src.evaluation.tasks import Predictions
+
+    name = "candidate" if uri == context.inputs["candidate"].uri else "champion"
+    path = context.input("candidate") if name == "candidate" else context.fetch(uri, name)
+    model = mlflow.pyfunc.load_model(str(path))
+    task = (model.metadata.metadata or {}).get("task")
+    if task != context.params.model:
+        raise UserError(
+            f"{uri} is a model for {task or 'something else'}, not for {context.params.model}.",
+            f"-P model={task}" if task else "Name a model that this project trained.",
+        )
+    rows = model.predict(entries.select(["text"]).to_pandas())
+    topics = getattr(model.unwrap_python_model(), "topics", None)
+    return Predictions(rows, topics, digest)
+
+
+def rival_of(params: EvaluateParams, candidate: str) -> tuple[str, str] | None:
+    """Give the URI and digest of the model that a candidate has to beat, if there is one."""
+    from src import registry
+
+    if params.against:
+        return params.against, registry.identity_of(params.against)
+    rival = registry.rival(task_of(params.model).registered_name, candidate)
+    return (rival.uri, rival.identity) if rival else None
+
+
+def rivals(params: EvaluateParams, inputs: Mapping[str, str]) -> dict[str, str]:
+    """Digest whom the candidate has to beat."""
+    from src import registry
+
+    if params.against:
+        return {"champion": registry.identity_of(params.against)}
+    name = task_of(params.model).registered_name
+    return {"champion": registry.rival_digest(name, inputs["candidate"])}
+
+
+def trained_on(context: Context, uri: str, name: str) -> set[str]:
+    """Read which texts a model has seen; nothing where the run that trained it is gone."""
+    from src.data.seen import read_trained_on
+
+    made = context.store.sibling(uri, "trained_on")
+    if made is None:
+        context.say(f"evaluate: nobody knows what {uri} was trained on; all entries count")
+        return set()
+    return set(read_trained_on(context.fetch(made.uri, f"trained_on_{name}")))
+
+
+ENTRY = Step(
+    "evaluate",
+    "Judge a model on held-out entries, by itself and against the champion",
+    EvaluateParams,
+    run,
+    reads=("splits", "candidate"),
+    writes=("predictions", "evaluation"),
+    outside=rivals,
+)

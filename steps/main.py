@@ -1,0 +1,48 @@
+"""The driver: from a source of entries to registered models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from src.errors import UserError
+from src.pipeline.jobs import Job, make_jobs
+from src.pipeline.step import Call, Command, build, fields_of, nearest, param
+from src.training.family import TASKS
+
+ALL = "all"
+TAKES = ("ingest", "split", "train", "evaluate", "register")
+
+
+@dataclass(frozen=True)
+class MainParams:
+    """What the driver itself takes."""
+
+    model: str = param("topics", "Which model to make", choices=(*TASKS, ALL))
+    until: str = param("", "The last step to run; all if empty")
+    force: str = param("", "A step to run even where a result can be reused")
+
+
+def jobs(call: Call) -> tuple[list[Job], str]:
+    """Check all that was typed and share it out among the steps; also give the forced step."""
+    params = build(MainParams, call.typed)
+    for named in (params.until, params.force):
+        if named and named not in call.steps:
+            raise UserError(f"unknown step {named!r}.", nearest(named, call.steps))
+    own = set(fields_of(MainParams))
+    models = tuple(TASKS) if params.model == ALL else (params.model,)
+    typed = {name: value for name, value in call.typed.items() if name not in own}
+    return make_jobs(typed, own, "model", models, params.until), params.force
+
+
+def run(call: Call) -> int:
+    """Reuse or run every step, each as a run of its own below this one."""
+    todo, force = jobs(call)
+    from src.pipeline.driver import drive
+
+    title = f"main {build(MainParams, call.typed).model}"
+    return drive(todo, force, title, call.as_json)
+
+
+ENTRY = Command(
+    "main", "Make a model: reuse or run every step up to the registry", MainParams, run, takes=TAKES
+)

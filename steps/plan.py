@@ -1,0 +1,27 @@
+"""The plan: which steps would run, which are reused, and why."""
+
+from __future__ import annotations
+
+from src.pipeline.step import Call, Command
+from steps.main import TAKES, MainParams, jobs
+
+
+def run(call: Call) -> int:
+    """Print what `main` would do; nothing runs and nothing is recorded."""
+    todo, force = jobs(call)
+    from src.pipeline import console
+    from src.pipeline.driver import Chain
+    from src.pipeline.runs import Store
+
+    rows = list(Chain(todo, Store(), force).plan())
+    if call.as_json:
+        console.say_json({"steps": [done.as_dict() for done in rows]})
+    else:
+        for done in rows:
+            console.say(console.row(done.job.title, done.outcome, done.reason))
+    return 0
+
+
+ENTRY = Command(
+    "plan", "Show what main would run and why; nothing runs", MainParams, run, takes=TAKES
+)

@@ -1,0 +1,127 @@
+"""Turns a good verdict into a registered version in Production; else leaves the registry alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from src.errors import UserError
+from src.pipeline.execute import Context
+from src.pipeline.step import Step
+from src.training.family import model_param, task_of
+
+if TYPE_CHECKING:
+    from src.evaluation.evaluation import Evaluation
+
+
+@dataclass(frozen=True)
+class RegisterParams:
+    """Which model's registry entry this is about."""
+
+    model: str = model_param()
+
+
+def run(context: Context) -> None:
+    """Register the candidate if its evaluation says so and nothing has changed since."""
+    import json
+
+    from src.evaluation.evaluation import Evaluation
+
+    name = task_of(context.params.model).registered_name
+    text = (context.input("evaluation") / "evaluation.json").read_text(encoding="utf-8")
+    evaluation = Evaluation.from_json(text)
+    candidate = context.inputs["candidate"].digest
+    if (evaluation.candidate_digest, evaluation.task) != (candidate, context.params.model):
+        raise UserError(
+            "the evaluation is of another model than the candidate.",
+            "Name the evaluation of this candidate: -P evaluation=runs:/<id>/evaluation",
+        )
+    number, sentence = decide(context, name, evaluation)
+    folder = context.output("registration")
+    folder.mkdir()
+    content = {"name": name, "version": number, "verdict": sentence}
+    (folder / "registration.json").write_text(json.dumps(content, indent=1) + "\n")
+    context.log_metrics({"registered": float(number > 0)})
+    context.details |= {
+        "summary": sentence,
+        "refused": not number,
+        "name": name,
+        "version": number,
+    }
+
+
+def decide(context: Context, name: str, evaluation: Evaluation) -> tuple[int, str]:
+    """Look at the registry once more and act on the verdict.
+
+    Returns
+    -------
+    version, sentence
+        Version 0 stands for a refusal.
+    """
+    from src import registry
+
+    candidate = context.inputs["candidate"]
+    champion, known = registry.champion(name), registry.same_model(name, candidate.digest)
+    if champion and champion.identity == candidate.digest:
+        return champion.number, f"{name} version {champion.number} is this model already"
+    if not evaluation.promote:
+        return 0, f"not registered. {evaluation.verdict}"
+    judged_against = evaluation.champion_digest or registry.NOBODY
+    if judged_against != (champion.identity if champion else registry.NOBODY):
+        raise UserError(
+            f"another version of {name} became the champion since the evaluation.",
+            "Run main again: it evaluates against the new champion.",
+        )
+    if known and known.stage != registry.NONE and registry.SUPERSEDED_BY not in known.tags:
+        return 0, (
+            f"not registered. {name} version {known.number} is this model, and a person moved it "
+            f"to {known.stage}"
+        )
+    version = registry.register(name, candidate.uri, tags(context, evaluation))
+    registry.promote(version)
+    return version.number, f"{name} version {version.number} is in Production. {evaluation.verdict}"
+
+
+def tags(context: Context, evaluation: Evaluation) -> dict[str, str]:
+    """Say on a version what it is, how good, and where it came from."""
+    from src import registry
+    from src.pipeline.runs import code_version
+
+    found = {
+        registry.DIGEST: evaluation.candidate_digest,
+        registry.JUDGED_AGAINST: evaluation.champion_digest or registry.NOBODY,
+        "git.commit": code_version(),
+        "run.register": context.run_id,
+        "verdict": evaluation.verdict[:5000],
+    }
+    for uri in (context.inputs["candidate"].uri, context.inputs["evaluation"].uri):
+        found |= context.store.lineage(uri)
+    return found | {f"metric.{n}": str(estimate) for n, estimate in evaluation.metrics.items()}
+
+
+def rivals(params: RegisterParams, inputs: Mapping[str, str]) -> dict[str, str]:
+    """Digest the champion that the registry holds."""
+    from src import registry
+
+    name = task_of(params.model).registered_name
+    return {"champion": registry.rival_digest(name, inputs["candidate"])}
+
+
+def still_registered(details: Mapping[str, Any]) -> bool:
+    """Tell whether the version that a past run registered is still there."""
+    from src import registry
+
+    return not details["version"] or registry.exists(details["name"], details["version"])
+
+
+ENTRY = Step(
+    "register",
+    "Register a model whose verdict is good and that beats the champion",
+    RegisterParams,
+    run,
+    reads=("candidate", "evaluation"),
+    writes=("registration",),
+    outside=rivals,
+    holds=still_registered,
+)

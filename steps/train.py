@@ -1,0 +1,105 @@
+"""Fits a family on the splits, and logs a model that any process can load."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from src.errors import UserError
+from src.pipeline.execute import Context
+from src.pipeline.step import Part, Step, param
+from src.training.family import Family, check_installed, family, model_param, seed_param
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+PROBES = 32  # entries that a bare process must answer like this one
+
+
+@dataclass(frozen=True)
+class TrainParams:
+    """What to train; a family's own parameters come on top."""
+
+    model: str = model_param()
+    family: str = param("", "How it is made; the model's usual family if empty")
+    seed: int = seed_param()
+    n_sample: int = param(20, "Rows of the logged data sample", low=0, high=1000)
+
+
+def family_of(params: TrainParams) -> Family:
+    """Find the family that the parameters name."""
+    return family(params.model, params.family)
+
+
+def run(context: Context) -> None:
+    """Fit, log the model, prove that a bare process answers the same, and log metrics."""
+    import pyarrow as pa
+
+    from src.data.sample import sample
+    from src.data.schema import SPLITS
+    from src.data.seen import write_trained_on
+    from src.evaluation.evaluate import measure
+    from src.training import packaging
+
+    params, (chosen, own) = context.params, context.parts[0]
+    splits = context.input("splits")
+    train, valid = SPLITS.read(splits, "train"), SPLITS.read(splits, "valid")
+    folder = context.folder / "model"
+    folder.mkdir()
+    context.say(f"train: fitting {chosen.name} on {train.num_rows:,} entries")
+    fitted = chosen.fit(train, valid, own, folder, params.seed, context.say)
+    model = packaging.load(chosen.task, folder)
+    metrics = dict[str, float]()
+    for name, entries in (("train", train), ("valid", valid)):
+        context.say(f"train: measuring on {name}")
+        rows = model.predict(None, entries.select(["text"]).to_pandas())
+        measured = measure(params.model, entries, rows, getattr(model, "topics", None))
+        metrics |= {f"{name}_{metric}": value for metric, value in measured.items()}
+    context.say("train: logging the model and loading it in a bare process")
+    metadata = {"task": chosen.task.name, "family": chosen.name}
+    uri = packaging.log_model(chosen.task, folder, metadata)
+    context.publish("candidate", uri, prove(model, valid))
+    both = pa.concat_tables([train, valid])
+    write_trained_on(context.output("trained_on"), both["text"].to_pylist())
+    context.log_params({f"fitted_{name}": value for name, value in fitted.items()})
+    context.log_metrics(metrics)
+    context.log_table("data_sample.json", sample(both, params.n_sample, params.seed))
+    headline = ", ".join(f"{n} {v:.3f}" for n, v in list(measured.items())[:3])
+    context.details["summary"] = f"{chosen.name} on {train.num_rows:,} entries: valid {headline}"
+
+
+def prove(model: Any, entries: pa.Table) -> Callable[[Path], None]:
+    """Make the check that a logged model answers in a bare process as it does in this one."""
+    from src.training.packaging import answers_in_bare_process
+
+    probes = entries.select(["text"]).slice(0, PROBES).to_pandas()
+
+    def check(path: Path) -> None:
+        there = answers_in_bare_process(path, probes["text"].tolist())
+        if there != model.predict(None, probes):
+            raise UserError(
+                "the logged model answers differently in a bare process.",
+                "Its answers must depend on its own files only.",
+            )
+
+    return check
+
+
+def parts(params: TrainParams) -> tuple[Part, ...]:
+    """Pick the family, and with it the code that ships."""
+    chosen = family_of(params)
+    return (Part(chosen, (chosen.code, chosen.task.code), chosen.params),)
+
+
+ENTRY = Step(
+    "train",
+    "Fit a family and log its model, reloaded in a bare process",
+    TrainParams,
+    run,
+    reads=("splits",),
+    writes=("candidate", "trained_on"),
+    parts=parts,
+    check=lambda params: check_installed(family_of(params)),
+)

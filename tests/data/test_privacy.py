@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from src.data.privacy import pseudonym
+from src.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def key_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("JOURNAL_PSEUDONYM_KEY")
+    monkeypatch.setenv("JOURNAL_KEY_FILE", str(tmp_path / "deep" / "key"))
+    return tmp_path / "deep" / "key"
+
+
+@pytest.mark.unit
+def test_it_is_hmac_sha256_with_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOURNAL_PSEUDONYM_KEY", "correct horse battery")
+    expected = hmac.new(b"correct horse battery", "Zoë".encode(), hashlib.sha256).hexdigest()
+    assert pseudonym("Zoë") == expected[:16]
+    monkeypatch.setenv("JOURNAL_PSEUDONYM_KEY", "another horse battery")
+    assert pseudonym("Zoë") != expected[:16]
+
+
+@pytest.mark.unit
+def test_a_key_is_made_once_for_its_owner_only(key_file: Path) -> None:
+    first = pseudonym("Anna")
+    assert stat.S_IMODE(key_file.stat().st_mode) == 0o600
+    assert len(key_file.read_text()) == 64
+    assert pseudonym("Anna") == first != pseudonym("Ben")
+    assert [p.name for p in key_file.parent.iterdir()] == ["key"]
+
+
+@pytest.mark.unit
+def test_the_variable_wins_over_the_file(key_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from_file = pseudonym("Anna")
+    monkeypatch.setenv("JOURNAL_PSEUDONYM_KEY", "correct horse battery")
+    assert pseudonym("Anna") != from_file
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("content", ["", "short", "   \n"])
+def test_a_cut_key_is_refused(key_file: Path, content: str) -> None:
+    key_file.parent.mkdir()
+    key_file.write_text(content)
+    with pytest.raises(UserError, match="needs at least 16"):
+        pseudonym("Anna")
+
+
+@pytest.mark.unit
+def test_a_place_that_cannot_be_written_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.delenv("JOURNAL_PSEUDONYM_KEY")
+    monkeypatch.setenv("JOURNAL_KEY_FILE", str(tmp_path / "file" / "key"))
+    with pytest.raises(UserError, match="cannot be kept") as caught:
+        pseudonym("Anna")
+    assert "JOURNAL_KEY_FILE" in caught.value.hint
+
+
+def test_processes_that_start_at_once_agree(key_file: Path) -> None:
+    command = [
+        sys.executable,
+        "-c",
+        "from src.data.privacy import pseudonym as p; print(p('Anna'))",
+    ]
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    running = [
+        subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True)
+        for _ in range(8)
+    ]
+    said = {process.communicate()[0].strip() for process in running}
+    assert said == {pseudonym("Anna")}
