@@ -15,7 +15,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(CURDIR)/.uv/bin:$(subst $(space),:,$(PYEN
 export UV_PYTHON_DOWNLOADS := never
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
-INSTALL := uv pip install --quiet --python $(VENV) -c requirements.txt
+INSTALL := uv pip install --quiet --python $(VENV)/bin/python -c requirements.txt
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12

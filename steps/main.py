@@ -10,7 +10,6 @@ from src.pipeline.step import Call, Command, build, fields_of, nearest, param
 from src.training.family import TASKS
 
 ALL = "all"
-TAKES = ("ingest", "split", "train", "evaluate", "register")
 
 
 @dataclass(frozen=True)
@@ -38,11 +37,16 @@ def run(call: Call) -> int:
     """Reuse or run every step, each as a run of its own below this one."""
     todo, force = jobs(call)
     from src.pipeline.driver import drive
+    from src.pipeline.runs import Store
 
     title = f"main {build(MainParams, call.typed).model}"
-    return drive(todo, force, title, call.as_json)
+    return drive(todo, force, title, Store(), call.as_json)
 
 
 ENTRY = Command(
-    "main", "Make a model: reuse or run every step up to the registry", MainParams, run, takes=TAKES
+    "main",
+    "Make a model: reuse or run every step up to the registry",
+    MainParams,
+    run,
+    over_steps=True,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from src.pipeline.step import Call, Command
-from steps.main import TAKES, MainParams, jobs
+from steps.main import MainParams, jobs
 
 
 def run(call: Call) -> int:
@@ -23,5 +23,5 @@ def run(call: Call) -> int:
 
 
 ENTRY = Command(
-    "plan", "Show what main would run and why; nothing runs", MainParams, run, takes=TAKES
+    "plan", "Show what main would run and why; nothing runs", MainParams, run, over_steps=True
 )

@@ -16,6 +16,7 @@ Codes = npt.NDArray[np.int64]  # of sides, places in SIDES; of labels, places in
 
 TRAIN, VALID, TEST = range(len(SIDES))
 TOLERANCE = 0.05  # by how much a side's share may miss what was asked for
+DRAWS = 50  # until authors, some of whom wrote much, come out within it
 
 
 def label_codes(entries: pa.Table) -> Codes:
@@ -46,18 +47,21 @@ def by_author(entries: pa.Table, shares: Mapping[str, float], seed: int) -> tupl
     waived
         Why authors are on several sides after all, as a sentence; empty where they are not.
     """
+    rng = np.random.default_rng(seed)
     labels, group = label_codes(entries), groups(entries)
-    sides = _assign(labels, group, shares, seed)
     n_authors = pc.count_distinct(entries["author"]).as_py()
-    got = np.bincount(sides, minlength=len(SIDES)) / max(1, len(sides))
-    missed = max(abs(got[code] - shares[side]) for code, side in enumerate(SIDES))
-    if not n_authors or missed <= TOLERANCE:
-        return sides, ""
+    counts = _counts(labels, group)
+    for _ in range(DRAWS):
+        side_of = _assign(counts, shares, rng)
+        got = np.bincount(side_of, counts.sum(axis=1), len(SIDES)) / max(1, len(labels))
+        missed = max(abs(got[code] - shares[side]) for code, side in enumerate(SIDES))
+        if not n_authors or missed <= TOLERANCE:
+            return side_of[group], ""
     waived = (
         f"{n_authors:,} author{'s' * (n_authors > 1)} cannot be parted in the shares asked for, so "
         "entries of one author may be on several sides."
     )
-    return _assign(labels, np.arange(len(labels)), shares, seed), waived
+    return _assign(_counts(labels, np.arange(len(labels))), shares, rng), waived
 
 
 def by_time(entries: pa.Table, shares: Mapping[str, float]) -> tuple[Codes, str]:
@@ -84,20 +88,23 @@ def by_time(entries: pa.Table, shares: Mapping[str, float]) -> tuple[Codes, str]
     return sides, "Sides follow each other in time, so entries of one author may be on several."
 
 
-def _assign(labels: Codes, group: Codes, shares: Mapping[str, float], seed: int) -> Codes:
-    """Shuffle the groups of each stratum and cut them where their entries reach the shares."""
-    rng = np.random.default_rng(seed)
-    n_groups, n_strata = len(np.unique(group)), len(LABELS) + 1
-    counts = np.zeros((n_groups, n_strata), dtype=np.int64)
+def _counts(labels: Codes, group: Codes) -> Codes:
+    """Count each group's entries by label: `(n_groups, n_labels + 1)`."""
+    counts = np.zeros((len(np.unique(group)), len(LABELS) + 1), dtype=np.int64)
     np.add.at(counts, (group, labels), 1)
+    return counts
+
+
+def _assign(counts: Codes, shares: Mapping[str, float], rng: np.random.Generator) -> Codes:
+    """Shuffle the groups of each stratum and cut them where their entries reach the shares.
+
+    A group's stratum is the label that most of its entries have.
+    """
     sizes, stratum = counts.sum(axis=1), counts.argmax(axis=1)
-    side_of = np.full(n_groups, TRAIN, dtype=np.int64)
-    for each in range(n_strata):
+    side_of = np.full(len(counts), TRAIN, dtype=np.int64)
+    for each in range(counts.shape[1]):
         members = rng.permutation(np.flatnonzero(stratum == each))
         total = sizes[members].sum()
-        # One author who alone would fill half a side stays in train, where there is room.
-        large = sizes[members] > min(shares["valid"], shares["test"]) * total / 2
-        members = np.concatenate([members[~large], members[large]])
         middle = np.cumsum(sizes[members]) - sizes[members] / 2
         test = int(np.searchsorted(middle, shares["test"] * total))
         valid = int(np.searchsorted(middle, (shares["test"] + shares["valid"]) * total))
@@ -107,7 +114,7 @@ def _assign(labels: Codes, group: Codes, shares: Mapping[str, float], seed: int)
         side_of[members[:test]] = TEST
         side_of[members[test:valid]] = VALID
     _complete(side_of, counts)
-    return side_of[group]
+    return side_of
 
 
 def _complete(side_of: Codes, counts: Codes) -> None:

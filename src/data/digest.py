@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections import defaultdict
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+LISTS = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
 
 
 class Digest:
@@ -30,12 +32,12 @@ class Digest:
             return
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
             if name == "author":
-                ranks = [
-                    None if author is None else self._ranks.setdefault(author, len(self._ranks))
-                    for author in column.to_pylist()
-                ]
-                column = pa.array(ranks, pa.int64())
-            self._feed((name,), column)
+                self._there((name,), column)
+                authors = (author for author in column.to_pylist() if author is not None)
+                ranks = [self._ranks.setdefault(author, len(self._ranks)) for author in authors]
+                self._streams[(name, "value")].update(array("q", ranks))
+            else:
+                self._feed((name,), column)
 
     def hexdigest(self) -> str:
         """Give 64 hex digits."""
@@ -43,40 +45,43 @@ class Digest:
         streams = [(path, self._streams[path].hexdigest()) for path in sorted(self._streams)]
         return hashlib.sha256(repr((fields, streams)).encode()).hexdigest()
 
+    # Buffers on purpose: values that leave Arrow for numpy would import pandas, half a second.
+
     def _feed(self, path: tuple[str, ...], column: pa.Array) -> None:
+        self._there(path, column)
+        column = column.drop_null()
         if pa.types.is_dictionary(column.type):
             column = column.dictionary_decode()
         kind = column.type
-        there = pc.is_valid(column).to_numpy(zero_copy_only=False)
-        self._streams[(*path, "there")].update(there.astype(np.uint8).tobytes())
-        if pa.types.is_null(kind):
-            return
         if pa.types.is_struct(kind):
             for field, child in zip(kind, column.flatten(), strict=True):
                 self._feed((*path, "field", field.name), child)
-        elif (
-            pa.types.is_list(kind)
-            or pa.types.is_large_list(kind)
-            or pa.types.is_fixed_size_list(kind)
-        ):
+        elif any(is_list(kind) for is_list in LISTS):
             self._numbers((*path, "length"), pc.list_value_length(column))
             self._feed((*path, "item"), column.flatten())
         elif pa.types.is_floating(kind) or pa.types.is_boolean(kind):
             self._numbers((*path, "value"), column)
         elif pa.types.is_integer(kind) or pa.types.is_temporal(kind):
             self._numbers((*path, "value"), column.cast(pa.int64(), safe=False))
-        else:
-            self._words(path, column.cast(pa.large_string()))
+        elif not pa.types.is_null(kind):
+            column = column.cast(pa.large_string())
+            self._numbers((*path, "length"), pc.binary_length(column))
+            if len(column):
+                offsets = _values(column).cast("q")
+                text = memoryview(column.buffers()[2] or b"")[offsets[0] : offsets[-1]]
+                self._streams[(*path, "value")].update(text)
+
+    def _there(self, path: tuple[str, ...], column: pa.Array) -> None:
+        self._numbers((*path, "there"), pc.is_valid(column))
 
     def _numbers(self, path: tuple[str, ...], column: pa.Array) -> None:
-        numbers = pc.fill_null(column, column.type.to_pandas_dtype()(0))
-        values = numbers.to_numpy(zero_copy_only=False)
-        self._streams[path].update(values.astype(values.dtype.newbyteorder("<")).tobytes())
+        if pa.types.is_boolean(column.type):
+            column = column.cast(pa.uint8())
+        self._streams[path].update(_values(column))
 
-    def _words(self, path: tuple[str, ...], column: pa.Array) -> None:
-        self._numbers((*path, "length"), pc.binary_length(column))
-        column = pc.fill_null(column, "")
-        offsets = np.frombuffer(column.buffers()[1], np.int64)
-        start, end = offsets[column.offset], offsets[column.offset + len(column)]
-        if end > start:
-            self._streams[(*path, "value")].update(column.buffers()[2][start:end])
+
+def _values(column: pa.Array) -> memoryview:
+    """Give the bytes of numbers without nulls, or the offsets into the bytes of words."""
+    width = 8 if pa.types.is_large_string(column.type) else column.type.bit_width // 8
+    end = column.offset + len(column) + pa.types.is_large_string(column.type)
+    return memoryview(column.buffers()[1] or b"")[column.offset * width : end * width]

@@ -1,4 +1,7 @@
-"""Rules that hold in every artifact, counted batch by batch."""
+"""Rules that hold in every artifact, counted batch by batch.
+
+No check turns Python values into Arrow: that would import pandas, half a second.
+"""
 
 from __future__ import annotations
 
@@ -60,17 +63,18 @@ def no_empty_text() -> Invariant:
     """Rule out texts of nothing but whitespace."""
 
     def check(batch: pa.RecordBatch) -> int:
-        return _trues(pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(batch.column("text"))), 0))
+        trimmed = pc.utf8_trim_whitespace(batch.column("text").drop_null())
+        return len(trimmed) - _trues(pc.binary_length(trimmed).cast(pa.bool_()))
 
     return Invariant("no empty text", lambda: check)
 
 
 def within(column: str, words: tuple[str, ...]) -> Invariant:
     """Allow nothing but these words, and nulls."""
-    allowed = pa.array([*words, None], pa.string())
 
     def check(batch: pa.RecordBatch) -> int:
-        return _trues(pc.invert(pc.is_in(batch.column(column), allowed)))
+        found = pc.value_counts(batch.column(column)).to_pylist()
+        return sum(f["counts"] for f in found if f["values"] not in {*words, None})
 
     return Invariant(f"{column} one of {', '.join(words)}", lambda: check)
 
@@ -79,9 +83,9 @@ def authors_are_pseudonyms() -> Invariant:
     """Rule out names: an author is 16 hex digits."""
 
     def check(batch: pa.RecordBatch) -> int:
-        return _trues(
-            pc.invert(pc.match_substring_regex(batch.column("author"), r"^[0-9a-f]{16}$"))
-        )
+        authors = batch.column("author").drop_null()
+        matching = pc.match_substring_regex(authors, r"^[0-9a-f]{16}$")
+        return len(authors) - _trues(matching)
 
     return Invariant("authors are pseudonyms", lambda: check)
 

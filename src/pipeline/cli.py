@@ -59,7 +59,9 @@ def main(arguments: Sequence[str]) -> int:
 def run_step(step: Step, typed: Mapping[str, str], as_json: bool) -> int:
     """Run one step on the inputs that were named, or on the newest that fit."""
     check_step(step, typed)
-    result, reused = execute(step, typed, all_steps(), console.progress)
+    from src.pipeline.runs import Store
+
+    result, reused = execute(step, typed, all_steps(), Store(), console.progress)
     summary = str(result.details.get("summary", ""))
     outcome = "reuse" if reused else "run"
     if as_json:

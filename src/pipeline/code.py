@@ -44,6 +44,15 @@ class Module:
 
 
 @dataclass(frozen=True)
+class Piece:
+    """What one target comes to: its file, the digest of its syntax, and what it leads to."""
+
+    file: str
+    digest: str
+    leads: tuple[Target, ...]
+
+
+@dataclass(frozen=True)
 class Reached:
     """Digests of the reached code by file, and the names of foreign modules it imports."""
 
@@ -57,8 +66,10 @@ class Reader:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.module = cache(self._parse)
+        self.file_of = cache(self._find)
+        self.piece = cache(self._read)
 
-    def file_of(self, dotted: str) -> Path | None:
+    def _find(self, dotted: str) -> Path | None:
         """Find a module's file below the root; None for a foreign module."""
         stem = self.root.joinpath(*dotted.split("."))
         for path in (stem.with_suffix(".py"), stem / "__init__.py"):
@@ -97,44 +108,50 @@ class Reader:
             if start.name not in self.module(start.module).definitions:
                 raise ValueError(f"{start.module} defines no {start.name}")
         seen, foreign = set[Target](), set[str]()
-        parts = dict[str, dict[str, str]]()
+        found = dict[str, list[tuple[str, str]]]()
         while queue:
             target = queue.pop()
             if target in seen or target.module.startswith(NOT_COUNTED):
                 continue
             seen.add(target)
-            if "/" in target.module:
-                path = self.root / target.module
-                parts[target.module] = {"": hashlib.sha256(path.read_bytes()).hexdigest()}
-            elif self.file_of(target.module) is None:
+            if "/" not in target.module and self.file_of(target.module) is None:
                 foreign.add(target.module.partition(".")[0])
-            else:
-                queue += self._visit(target, parts)
-        files = {
-            name: hashlib.sha256(repr(sorted(found.items())).encode()).hexdigest()[:16]
-            for name, found in parts.items()
-            if any(found.values())
-        }
+                continue
+            piece = self.piece(target)
+            if piece.digest:
+                found.setdefault(piece.file, []).append((target.name, piece.digest))
+            queue += piece.leads
+        files = {name: digest_of(repr(sorted(pieces)))[:16] for name, pieces in found.items()}
         return Reached(files, frozenset(foreign - sys.stdlib_module_names))
 
-    def _visit(self, target: Target, parts: dict[str, dict[str, str]]) -> Iterator[Target]:
+    def _read(self, target: Target) -> Piece:
+        if "/" in target.module:
+            content = (self.root / target.module).read_bytes()
+            return Piece(target.module, hashlib.sha256(content).hexdigest(), ())
         module = self.module(target.module)
+        statements = module.definitions.get(target.name, []) if target.name else module.effects
+        text = "".join(map(ast.dump, statements))
+        return Piece(
+            module.path.relative_to(self.root).as_posix(),
+            digest_of(text) if text else "",
+            tuple(set(self._leads(target, module, statements))),
+        )
+
+    def _leads(
+        self, target: Target, module: Module, statements: list[ast.stmt]
+    ) -> Iterator[Target]:
         package = target.module.rpartition(".")[0]
-        found = parts.setdefault(module.path.relative_to(self.root).as_posix(), {})
         if package:
-            yield Target(package, "")
+            yield Target(package)
+        if target.name:
+            yield Target(target.module)
         if target.name == WHOLE:
             yield from (Target(target.module, name) for name in module.definitions)
             yield from module.imports.values()
-        statements = module.definitions.get(target.name, []) if target.name else module.effects
-        if target.name:
-            yield Target(target.module, "")
-        found[target.name] = "".join(map(ast.dump, statements))
-        if not statements and target.name in module.imports:
-            yield module.imports[target.name]
-        elif not statements and target.name not in {"", WHOLE}:
+        elif target.name and not statements:
             below = f"{target.module}.{target.name}"
-            yield Target(below, WHOLE) if self.file_of(below) else Target(target.module, WHOLE)
+            whole = Target(below if self.file_of(below) else target.module, WHOLE)
+            yield module.imports.get(target.name, whole)
         own = target.module if module.path.name == "__init__.py" else package
         for statement in statements:
             yield from self._names(statement, target.module, module, own)
@@ -222,6 +239,11 @@ class Plain(ast.NodeTransformer):
         if isinstance(node.func, ast.Name) and node.func.id == "param":
             return node.func
         return self.generic_visit(node)
+
+
+def digest_of(text: str) -> str:
+    """Digest a text to 64 hex digits."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def is_type_checking(node: ast.AST) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+from contextlib import suppress
 from pathlib import Path
 
 from src.pipeline.code import Plain
@@ -39,8 +40,9 @@ def file_digest(file: Path) -> str:
 
         return str(tables_digest(file))
     data = file.read_bytes()
-    if file.suffix == ".json":
-        data = json.dumps(json.loads(data), sort_keys=True, separators=(",", ":")).encode()
-    elif file.suffix == ".py":
-        data = ast.dump(Plain().visit(ast.parse(data))).encode()
+    with suppress(ValueError, SyntaxError):  # a cut file counts by its bytes
+        if file.suffix == ".json":
+            data = json.dumps(json.loads(data), sort_keys=True, separators=(",", ":")).encode()
+        elif file.suffix == ".py":
+            data = ast.dump(Plain().visit(ast.parse(data))).encode()
     return hashlib.sha256(data).hexdigest()

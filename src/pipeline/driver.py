@@ -207,7 +207,7 @@ class Parent:
         return self.stack.__exit__(*error)
 
 
-def drive(jobs: Iterable[Job], force: str, title: str, as_json: bool) -> int:
+def drive(jobs: Iterable[Job], force: str, title: str, store: Store, as_json: bool) -> int:
     """Reuse or run each job, show it as it goes, and record it on the parent run.
 
     Returns
@@ -215,9 +215,6 @@ def drive(jobs: Iterable[Job], force: str, title: str, as_json: bool) -> int:
     exit code
         0, or 3 where a step finished with a verdict against.
     """
-    from src.pipeline.runs import Store
-
-    store = Store()
     finished = list[Done]()
 
     def tell(done: Done) -> None:

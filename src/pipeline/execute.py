@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.errors import UserError
+from src.pipeline.caller import launched
 from src.pipeline.keys import Key, make_key, nearest_key, project_reader, sentence
 from src.pipeline.results import FAILURE, REASON, REUSED, SUMMARY, Output, Sealed, key_tags
 from src.pipeline.step import ROOT, Step, build, content_of, upstream
@@ -162,7 +163,11 @@ def reason_for(key: Key, store: Store) -> str:
 
 
 def execute(
-    step: Step, typed: Mapping[str, str], steps: Mapping[str, Step], say: Callable[[str], None]
+    step: Step,
+    typed: Mapping[str, str],
+    steps: Mapping[str, Step],
+    store: Store,
+    say: Callable[[str], None],
 ) -> tuple[Sealed, bool]:
     """Run one step, or find that it need not run.
 
@@ -175,10 +180,6 @@ def execute(
     UserError
         A mistake; the run, if one was started, says so and is FAILED.
     """
-    from src.pipeline.caller import launched
-    from src.pipeline.runs import Store
-
-    store = Store()
     try:
         inputs = find_inputs(step, typed, steps, store)
         key = key_for(step, typed, inputs)

@@ -131,15 +131,15 @@ class Command:
         As for a step.
     run
         Does it; gives the exit code.
-    takes
-        The steps whose parameters it takes as well, by name.
+    over_steps
+        Whether it works on the steps, and so takes their parameters as well.
     """
 
     name: str
     help: str
     params: type
     run: Callable[[Call], int]
-    takes: tuple[str, ...] = ()
+    over_steps: bool = False
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ TYPES = {
     "day": pa.timestamp("us", tz="UTC"),
     "topics": pa.list_(pa.string()),
     "scores": pa.struct([("negative", pa.float64()), ("positive", pa.float64())]),
+    "pair": pa.list_(pa.float32(), 2),
     "details": pa.list_(pa.struct([("name", pa.string()), ("rank", pa.int32())])),
 }
 SCHEMA = pa.schema(list(TYPES.items()))
@@ -36,6 +37,7 @@ cells = {
     "day": st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)),
     "topics": st.lists(st.none() | words, max_size=3),
     "scores": st.fixed_dictionaries({"negative": st.floats(0, 1), "positive": st.floats(0, 1)}),
+    "pair": st.tuples(st.floats(0, 1, width=32), st.floats(0, 1, width=32)).map(list),
     "details": st.lists(st.fixed_dictionaries({"name": words, "rank": ranks}), max_size=2),
 }
 rows = st.lists(
@@ -141,5 +143,5 @@ def test_how_it_is_stored_leaves_no_trace(
 def test_known_value(tmp_path: Path, make_entries) -> None:
     """A digest that changes without need makes everybody's results run again."""
     ENTRIES.write(tmp_path, [make_entries([{"author": "a" * 16}, {"score": 0.5}])])
-    known = "618299686cef8f9448b9fd9941829b73dc21d49d40ab57055f7795b794be7e73"
+    known = "85d47b548f656c4e5358d730f4a98b49419866106bff5eea635d4a9485bb34c5"
     assert ENTRIES.digest(tmp_path) == known

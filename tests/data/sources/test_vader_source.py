@@ -73,14 +73,14 @@ def test_rows_come_straight_from_the_archive(archive: bytes, tmp_path: Path) -> 
     put(archive)
     found = rows()
     assert [(r["id"], r["score"], r["text"], r["author"], r["source"]) for r in found] == [
-        ("tweets/1", "2.5", "Love it & you <3", None, "tweets"),
-        ("tweets/2", "-0.5", "Meh \U0001f600", None, "tweets"),
-        ("tweets/3", "0.4", "A\ttab", None, "tweets"),
-        ("amazon/1_1", "-3", "Broke.", "amazonReviewSnippets/1", "amazon"),
-        ("amazon/1_2", "-0.1", "Sent it back.", "amazonReviewSnippets/1", "amazon"),
-        ("amazon/2_1", "0.5", "Fine.", "amazonReviewSnippets/2", "amazon"),
-        ("nyt/1_1", "0", "The mayor spoke.", "nytEditorialSnippets/1", "nyt"),
-        ("movies/1", "4", "Wonderful.", None, "movies"),
+        ("vader/tweets/1", "2.5", "Love it & you <3", None, "vader/tweets"),
+        ("vader/tweets/2", "-0.5", "Meh \U0001f600", None, "vader/tweets"),
+        ("vader/tweets/3", "0.4", "A\ttab", None, "vader/tweets"),
+        ("vader/amazon/1_1", "-3", "Broke.", "amazonReviewSnippets/1", "vader/amazon"),
+        ("vader/amazon/1_2", "-0.1", "Sent it back.", "amazonReviewSnippets/1", "vader/amazon"),
+        ("vader/amazon/2_1", "0.5", "Fine.", "amazonReviewSnippets/2", "vader/amazon"),
+        ("vader/nyt/1_1", "0", "The mayor spoke.", "nytEditorialSnippets/1", "vader/nyt"),
+        ("vader/movies/1", "4", "Wonderful.", None, "vader/movies"),
     ]
     assert [p.name for p in (tmp_path / "cache").iterdir()] == [vader.ARCHIVE]
 

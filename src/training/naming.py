@@ -1,0 +1,85 @@
+"""Names for topics that a person might have written."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Collection, Sequence
+from os.path import commonprefix
+
+LONGEST = 100  # characters
+LEAST_ENTRIES = 3  # that hold a phrase
+OF_TOPIC = 0.03  # least share of the topic's entries that hold the phrase
+OF_PHRASE = 0.5  # least share of the phrase's entries that are of the topic
+OF_WORD = 0.15  # least share of the entries with its rarer word that hold the phrase
+LEADING = 3  # words of a topic; one of them stands in its phrase
+
+
+def name_topics(
+    topic_words: Sequence[Sequence[str]],
+    entries: Sequence[Sequence[str]],
+    topic_of: Sequence[int],
+) -> list[str]:
+    """Name each topic by a phrase from its entries, or else by two of its words.
+
+    A phrase is two neighbouring words of the topic ("video games") that belong together and
+    that the topic's entries hold often, others seldom; the most frequent one is taken. Names
+    are unique: a topic goes on to its next choice where an earlier one has the name.
+
+    Parameters
+    ----------
+    topic_words
+        Each topic's words, the most characteristic first, at least one.
+    entries
+        The words of each entry in their order.
+    topic_of
+        The strongest topic of each entry, -1 for none.
+
+    Examples
+    --------
+    >>> entries = [["new", "video", "games"], ["video", "games"], ["a", "video", "games", "night"]]
+    >>> name_topics([["games", "video"], ["tea", "cup"]], entries, [0, 0, 0])
+    ['video games', 'tea and cup']
+    """
+    known = frozenset(itertools.chain.from_iterable(topic_words))
+    size = Counter(topic_of)
+    holding, inside = Counter[str](), Counter[tuple[int, str]]()
+    for entry, topic in zip(entries, topic_of, strict=True):
+        held = known.intersection(entry)
+        pairs = itertools.pairwise(entry)
+        phrases = {f"{a} {b}" for a, b in pairs if a != b and a in held and b in held}
+        holding.update(held | phrases)
+        inside.update((topic, phrase) for phrase in phrases)
+    names = list[str]()
+    for topic, words in enumerate(topic_words):
+
+        def stands_for(phrase: str, topic: int = topic, words: Sequence[str] = words) -> bool:
+            a, b = phrase.split()
+            count = inside[topic, phrase]
+            return (
+                {a, b} <= set(words)
+                and not {a, b}.isdisjoint(words[:LEADING])
+                and count >= max(LEAST_ENTRIES, OF_TOPIC * size[topic])
+                and count >= OF_PHRASE * holding[phrase]
+                and holding[phrase] >= OF_WORD * min(holding[a], holding[b])
+            )
+
+        phrases = {phrase for of, phrase in inside if of == topic and stands_for(phrase)}
+        best = sorted(phrases, key=lambda phrase: (-inside[topic, phrase], phrase))  # noqa: B023
+        names.append(_first_free([*best, *_pairs(words)], names))
+    return names
+
+
+def _pairs(words: Sequence[str]) -> list[str]:
+    """Join words two by two, the most characteristic first; two forms of a word are no pair."""
+    pairs = [
+        f"{a} and {b}"
+        for a, b in itertools.combinations(words, 2)
+        if len(commonprefix([a, b])) < min(4, len(a), len(b))
+    ]
+    return [*pairs, *words]
+
+
+def _first_free(choices: Sequence[str], taken: Collection[str]) -> str:
+    free = (name for name in choices if name not in taken and len(name) <= LONGEST)
+    return next(free, f"topic {len(taken) + 1}")

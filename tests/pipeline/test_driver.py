@@ -1,0 +1,210 @@
+"""The chain: each job reused or run once, in order, and recorded on the parent."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from src.errors import UserError
+from src.pipeline import execute as module
+from src.pipeline.code import Reached
+from src.pipeline.driver import Chain, age, drive
+from src.pipeline.execute import Context
+from src.pipeline.jobs import Job
+from src.pipeline.step import Step, param
+from tests.fakes import FakeStore
+
+pytestmark = pytest.mark.unit
+
+
+@dataclass(frozen=True)
+class Params:
+    size: int = param(3, "A size")
+
+
+@dataclass(frozen=True)
+class ModelParams:
+    model: str = param("x", "A model", choices=("x", "y"))
+    size: int = param(3, "A size")
+
+
+class Code:
+    """Reads each step's code as one word that a test may change."""
+
+    def __init__(self) -> None:
+        self.words: dict[str, str] = {}
+
+    def reach(self, starts: list[str]) -> Reached:
+        name = starts[0].partition(":")[2]
+        return Reached({name: self.words.get(name, "")}, frozenset())
+
+
+def put(context: Context, name: str, value: object, **details: object) -> None:
+    context.output(name).mkdir()
+    (context.output(name) / "content.json").write_text(json.dumps(value))
+    context.details |= {"summary": f"{name} is {value}", **details}
+
+
+def get(context: Context, name: str) -> int:
+    return int(json.loads((context.input(name) / "content.json").read_text()))
+
+
+def read(context: Context) -> None:
+    put(context, "a", context.params.size // 2)
+
+
+def fit(context: Context) -> None:
+    put(context, "b", [context.params.model, get(context, "a")])
+
+
+def judge(context: Context) -> None:
+    put(context, "c", 1, refused=context.params.model == "y")
+
+
+STEPS = {
+    "read": Step("read", "Read", Params, read, writes=("a",)),
+    "fit": Step("fit", "Fit", ModelParams, fit, reads=("a",), writes=("b",)),
+    "judge": Step("judge", "Judge", ModelParams, judge, reads=("b",), writes=("c",)),
+}
+
+
+@pytest.fixture
+def code(monkeypatch: pytest.MonkeyPatch, store: FakeStore, tmp_path: Path) -> Iterator[Code]:
+    found = Code()
+    for name in ("PATH", "MLFLOW_EXPERIMENT_ID", "PIPELINE_CALLER_FOLDER"):
+        monkeypatch.setenv(name, os.environ.get(name, str(tmp_path)))  # put back afterwards
+    monkeypatch.setattr(module, "project_reader", lambda: found)
+    store.steps = dict(STEPS)
+    yield found
+
+
+def jobs(*models: str, size: str = "3") -> list[Job]:
+    """The jobs of one chain for some models that share the first step."""
+    of: list[Mapping[str, str]] = [{"model": model, "size": size} for model in models]
+    return [
+        Job(STEPS["read"], {"size": size}),
+        *(Job(STEPS[name], typed, typed["model"]) for typed in of for name in ("fit", "judge")),
+    ]
+
+
+def run(store: FakeStore, todo: list[Job], force: str = "") -> int:
+    return drive(todo, force, "main x", store, as_json=False)  # type: ignore[arg-type]
+
+
+def outcomes(store: FakeStore, todo: list[Job]) -> list[tuple[str, str]]:
+    planned = Chain(todo, store).plan()  # type: ignore[arg-type]
+    return [(done.job.title, done.outcome) for done in planned]
+
+
+def test_a_second_drive_starts_nothing_and_says_so(
+    store: FakeStore, code: Code, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(store, jobs("x")) == 0
+    assert store.started == ["main x", "read", "fit", "judge"]
+    first = capfd.readouterr().out
+    assert first.count("run ") == 3
+    assert run(store, jobs("x")) == 0
+    assert store.started == ["main x", "read", "fit", "judge"]
+    said = capfd.readouterr().out
+    assert said.count("reuse   run") == 3
+    assert "Nothing to do: every step is reused." in said
+
+
+def test_models_share_what_does_not_depend_on_them(store: FakeStore, code: Code) -> None:
+    run(store, jobs("x"))
+    run(store, jobs("x", "y"))
+    assert store.started[4:] == ["main x", "fit", "judge"]
+
+
+def test_the_parent_shows_what_ran_and_what_was_reused(store: FakeStore, code: Code) -> None:
+    run(store, jobs("x"))
+    run(store, jobs("x", "y"))
+    parent = store.runs["r4"]
+    assert parent["pipeline.reuse.read"] == "r1"
+    assert parent["pipeline.run.fit.y"] == "r5"
+    assert "| fit x | reuse |" in parent["mlflow.note.content"]
+
+
+def test_a_refusal_is_a_result_with_its_own_exit_code(store: FakeStore, code: Code) -> None:
+    assert run(store, jobs("y")) == 3
+    assert run(store, jobs("y")) == 3
+    assert store.started == ["main x", "read", "fit", "judge"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ("read", ["read"]),
+        ("fit", ["fit x", "judge x"]),
+        ("judge", ["judge x"]),
+    ],
+)
+def test_changed_code_runs_what_depends_on_it(
+    store: FakeStore, code: Code, changed: str, expected: list[str]
+) -> None:
+    run(store, jobs("x"))
+    code.words[changed] = "new"
+    planned = outcomes(store, jobs("x"))
+    assert next(title for title, outcome in planned if outcome == "run") == expected[0]
+    before = len(store.started)
+    run(store, jobs("x"))
+    # What reads an equal result of a rerun step is reused after all.
+    titles = {"read": "read", "fit": "fit x", "judge": "judge x"}
+    assert [titles[name] for name in store.started[before + 1 :]] == expected[:1]
+
+
+def test_a_plan_says_which_input_will_change(store: FakeStore, code: Code) -> None:
+    run(store, jobs("x"))
+    planned = list(Chain(jobs("x", size="9"), store).plan())  # type: ignore[arg-type]
+    assert [done.reason for done in planned] == [
+        "param size: 3 → 9",
+        "input a will change",
+        "input b will change",
+    ]
+    assert store.started == ["main x", "read", "fit", "judge"]
+
+
+def test_an_equal_result_under_another_parameter_changes_nothing_below(
+    store: FakeStore, code: Code
+) -> None:
+    run(store, jobs("x", size="2"))
+    todo = [Job(STEPS["read"], {"size": "3"}), *jobs("x", size="2")[1:]]
+    run(store, todo)
+    assert store.started[4:] == ["main x", "read"]
+
+
+def test_a_forced_step_runs_and_the_rest_follows_its_content(store: FakeStore, code: Code) -> None:
+    run(store, jobs("x"))
+    run(store, jobs("x"), force="fit")
+    assert store.started[4:] == ["main x", "fit"]
+
+
+def test_a_failure_names_step_and_reason_and_keeps_what_was_done(
+    store: FakeStore, code: Code, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(context: Context) -> None:
+        raise UserError("no labels.", "Give some.")
+
+    store.steps["fit"] = replace(STEPS["fit"], run=fail)
+    broken = [replace(job, step=store.steps[job.step.name]) for job in jobs("x")]
+    with pytest.raises(UserError) as error:
+        run(store, broken)
+    assert error.value.message == "fit x failed: no labels. Give some."
+    assert "python -m steps fit -P model=x" in error.value.hint
+    assert store.runs["r0"]["status"] == "FAILED"
+    assert store.runs["r0"]["pipeline.failure"].startswith("fit x failed")
+    assert "pipeline.run.read" in store.runs["r0"]
+    store.steps["fit"] = STEPS["fit"]
+    run(store, jobs("x"))
+    assert store.started[3:] == ["main x", "fit", "judge"]
+
+
+def test_age_is_told_in_its_largest_unit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.time", lambda: 200_000.0)
+    ages = [age(int((200_000 - seconds) * 1000)) for seconds in (5, 90, 7_300, 180_000)]
+    assert ages == ["5 s ago", "2 min ago", "2 h ago", "2 d ago"]
