@@ -126,4 +126,5 @@ ENTRY = Step(
     reads=("splits", "candidate"),
     writes=("predictions", "evaluation"),
     outside=rivals,
+    group="model",
 )

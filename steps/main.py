@@ -30,7 +30,7 @@ def jobs(call: Call) -> tuple[list[Job], str]:
     own = set(fields_of(MainParams))
     models = tuple(TASKS) if params.model == ALL else (params.model,)
     typed = {name: value for name, value in call.typed.items() if name not in own}
-    return make_jobs(typed, own, "model", models, params.until), params.force
+    return make_jobs(typed, own, models, params.until), params.force
 
 
 def run(call: Call) -> int:

@@ -124,4 +124,5 @@ ENTRY = Step(
     writes=("registration",),
     outside=rivals,
     holds=still_registered,
+    group="model",
 )

@@ -102,4 +102,5 @@ ENTRY = Step(
     writes=("candidate", "trained_on"),
     parts=parts,
     check=lambda params: check_installed(family_of(params)),
+    group="model",
 )

@@ -96,7 +96,7 @@ class Chain:
         key = key_for(job.step, job.typed, inputs)
         result = find_result(job.step, key, self.store)
         if result is None:
-            return Done(job, "run", reason_for(key, self.store), None)
+            return Done(job, "run", reason_for(job.step, key, self.store), None)
         return Done(job, "reuse", f"run {result.run_id[:8]}… ({age(result.ended)})", result)
 
     def plan(self) -> Iterator[Done]:

@@ -154,9 +154,11 @@ def find_result(step: Step, key: Key, store: Store) -> Sealed | None:
     return found if found and step.holds(found.details) else None
 
 
-def reason_for(key: Key, store: Store) -> str:
-    """Say what differs from the nearest past run."""
-    past = nearest_key(key, store.past_keys(key.step))
+def reason_for(step: Step, key: Key, store: Store) -> str:
+    """Say what differs from the nearest past run of the same kind."""
+    kind = key.params.get(step.group)
+    alike = [past for past in store.past_keys(step.name) if past.params.get(step.group) == kind]
+    past = nearest_key(key, alike)
     if past is None:
         return "first run"
     return sentence(key.why(past)) or "its last result no longer holds"
@@ -188,7 +190,7 @@ def execute(
             if launched():
                 note_reuse(step, result, store)
             return result, True
-        reason = "forced" if typed.get("force") == "true" else reason_for(key, store)
+        reason = "forced" if typed.get("force") == "true" else reason_for(step, key, store)
         return perform(step, typed, inputs, key, reason, store, say), False
     except BaseException as error:
         if launched():

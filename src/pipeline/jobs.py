@@ -82,7 +82,7 @@ def refuse_unknown(entry: str, typed: Iterable[str], known: Iterable[str]) -> No
 
 
 def make_jobs(
-    typed: Mapping[str, str], own: Iterable[str], shared: str, groups: Iterable[str], until: str
+    typed: Mapping[str, str], own: Iterable[str], groups: Iterable[str], until: str
 ) -> list[Job]:
     """Share out what was typed for a whole chain among its steps.
 
@@ -92,8 +92,8 @@ def make_jobs(
         Values by name.
     own
         Names that the driver itself takes.
-    shared
-        The parameter that `groups` are values of; a step without it runs once for all groups.
+    groups
+        Values of the steps' group parameter; a step without one runs once for all of them.
     until
         The last step to run; all if empty.
 
@@ -110,12 +110,11 @@ def make_jobs(
     jobs, known = list[Job](), set(own)
     for group in groups:
         for step in steps.values():
-            belongs = shared in fields_of(step.params)
-            mine = {**typed, shared: group} if belongs else dict(typed)
+            mine = {**typed, step.group: group} if step.group else dict(typed)
             names = names_of(step, build(step.params, mine))
             known |= names
             taken = {name: value for name, value in mine.items() if name in names}
-            job = Job(step, taken, group if belongs else "")
+            job = Job(step, taken, group if step.group else "")
             if job not in jobs:
                 jobs.append(job)
     refuse_unknown("the pipeline", typed, known)

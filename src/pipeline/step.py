@@ -102,6 +102,8 @@ class Step:
         digests of the artifacts read.
     holds
         Whether what a finished run did outside the pipeline is still there.
+    group
+        The parameter whose values make results of different kinds; empty if all are alike.
     """
 
     name: str
@@ -114,6 +116,7 @@ class Step:
     check: Callable[[Any], None] = lambda params: None
     outside: Callable[[Any, Mapping[str, str]], dict[str, str]] = lambda params, inputs: {}
     holds: Callable[[Mapping[str, Any]], bool] = lambda details: True
+    group: str = ""
 
     @property
     def code(self) -> str:
