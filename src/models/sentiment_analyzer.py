@@ -8,6 +8,7 @@ hands to scikit-learn, so that both always read a text alike. Nothing depends on
 
 import hashlib
 import io
+import itertools
 import json
 import re
 import unicodedata
@@ -19,7 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from mlflow.models import set_model
-from mlflow.pyfunc import PythonModel
+from mlflow.pyfunc.model import PythonModel
 
 # MLflow loads the file, pandas brings the rows, NumPy does the sums. Nothing else is needed.
 REQUIREMENTS = ("mlflow>=3.3.1,<4", "numpy>=1.26,<3", "pandas>=2,<3")
@@ -60,7 +61,7 @@ def words(text: str) -> list[str]:
     ['not', 'bad', '!', 'not bad', 'bad !']
     """
     single = [token[:WORD_CHARACTERS] for token in TOKEN.findall(normalise(text))]
-    return single + [f"{a} {b}" for a, b in zip(single, single[1:], strict=False)]
+    return single + [f"{a} {b}" for a, b in itertools.pairwise(single)]
 
 
 def characters(text: str) -> list[str]:
@@ -124,9 +125,9 @@ class SentimentAnalyzer(PythonModel):
     # MLflow checks and converts what is hinted; pandas.DataFrame is the one hint it leaves alone.
     def predict(
         self,
-        context: Any,  # noqa: ARG002 - MLflow's signature
+        context: Any,
         model_input: pd.DataFrame,
-        params: dict[str, Any] | None = None,  # noqa: ARG002
+        params: dict[str, Any] | None = None,
     ) -> list[dict[str, Any]]:
         """Answer each row: sentiment, confidence, confidence_level and all_scores.
 
@@ -184,7 +185,7 @@ class SentimentAnalyzer(PythonModel):
         return {name: scores[self._classes.index(name)] for name in NO_EVIDENCE}
 
 
-def texts_of(model_input: pd.DataFrame | Mapping[str, Any]) -> list[str]:
+def texts_of(model_input: object) -> list[str]:
     """Take the texts out of the input; what is no string has nothing to read and counts as "".
 
     Raises
@@ -198,13 +199,11 @@ def texts_of(model_input: pd.DataFrame | Mapping[str, Any]) -> list[str]:
         raise ValueError(f"the input must be a DataFrame with a column 'text', not a {kind}.")
     names = list(model_input)
     if sum(isinstance(name, str) and name == "text" for name in names) != 1:
-        plain = [str(name) for name in names if PLAIN_NAME.fullmatch(str(name))]
-        other = (
-            f" and {len(names) - len(plain)} of several words" if len(plain) < len(names) else ""
-        )
+        shown = [str(name) for name in names if PLAIN_NAME.fullmatch(str(name))][:20]
+        more = [f"{len(names) - len(shown)} more"] if len(shown) < len(names) else []
         raise ValueError(
-            f"the input must have exactly one column 'text'; it has {len(names)} columns: "
-            f"{', '.join(plain[:20]) or 'none'}{other}."
+            "the input must have exactly one column 'text'; its columns are: "
+            f"{', '.join(shown + more) or 'none'}."
         )
     return [text if isinstance(text, str) else "" for text in model_input["text"]]
 

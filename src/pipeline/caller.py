@@ -21,7 +21,7 @@ def caller_folder() -> Path:
     """
     if FOLDER in os.environ:
         return Path(os.environ[FOLDER])
-    if "MLFLOW_RUN_ID" not in os.environ:
+    if not launched():
         return Path.cwd()
     import psutil
 
@@ -48,7 +48,7 @@ def tracking_uri() -> str:
         return typed
     path = caller_folder() / typed.removeprefix(start)
     # The launcher has opened its store already: one that is not there is another one.
-    if "MLFLOW_RUN_ID" in os.environ and not path.exists():
+    if launched() and not path.exists():
         raise UserError(
             f"the relative tracking URI {typed} means another file here than where it was typed.",
             f"Set MLFLOW_TRACKING_URI={start}/<absolute folder>/{path.name}",
@@ -56,6 +56,15 @@ def tracking_uri() -> str:
     return start + str(path)
 
 
+@cache
+def launcher_run() -> str:
+    """Give the id of the run that `mlflow run` made for this process; empty if it did not.
+
+    Asked first when the process starts: MLflow forgets it once the run is taken up.
+    """
+    return os.environ.get("MLFLOW_RUN_ID", "")
+
+
 def launched() -> bool:
     """Tell whether `mlflow run` started this process and owns its run."""
-    return "MLFLOW_RUN_ID" in os.environ
+    return bool(launcher_run())

@@ -24,6 +24,7 @@ def main(arguments: Sequence[str]) -> int:
     0 done · 1 failed · 2 a mistake to put right · 3 finished with a verdict against. `mlflow run`
     knows only 0 and 1, and a verdict is a result, so below it 3 becomes 0.
     """
+    under_launcher = launched()
     flags = {word for word in arguments if word in FLAGS}
     words = [word for word in arguments if word not in FLAGS]
     try:
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
         traceback.print_exc()
         console.progress(f"error: {one_line(error)}")
         return FAILED
-    return DONE if code == REFUSED and launched() else code
+    return DONE if code == REFUSED and under_launcher else code
 
 
 def run_step(step: Step, typed: Mapping[str, str], as_json: bool) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import traceback
 from collections.abc import Callable, Mapping
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.errors import UserError
-from src.pipeline.caller import launched
+from src.pipeline.caller import launched, launcher_run
 from src.pipeline.keys import Key, make_key, nearest_key, project_reader, sentence
 from src.pipeline.results import FAILURE, REASON, REUSED, SUMMARY, Output, Sealed, key_tags
 from src.pipeline.step import ROOT, Step, build, content_of, upstream
@@ -194,7 +193,7 @@ def execute(
         return perform(step, typed, inputs, key, reason, store, say), False
     except BaseException as error:
         if launched():
-            store.client.set_tag(os.environ["MLFLOW_RUN_ID"], FAILURE, one_line(error))
+            store.client.set_tag(launcher_run(), FAILURE, one_line(error))
         raise
 
 

@@ -35,7 +35,7 @@ def write_model(
     import numpy as np
 
     _write_json(folder / "settings.json", settings)
-    np.savez(folder / "weights.npz", allow_pickle=False, **dict(sorted(arrays.items())))  # type: ignore[arg-type]
+    np.savez(folder / "weights.npz", allow_pickle=False, **dict(sorted(arrays.items())))
     digests = {
         name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
         for name in ("settings.json", "weights.npz")

@@ -2,22 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from src.data import LABELS
+from src.errors import UserError
 from src.training.files import text_array, write_model
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    from scipy import sparse
 
     Floats = npt.NDArray[np.float64]
 
 
+class Blocks:
+    """Blocks of TF-IDF features side by side, each row of a block scaled to length 1.
+
+    Parameters
+    ----------
+    analyzers
+        From text to terms: functions of the model file, by the name they have there.
+    texts
+        What to learn terms and their idf from.
+    min_df
+        Texts that a term must stand in.
+    max_features
+        Terms kept of each block, the most frequent; all if None.
+
+    Raises
+    ------
+    UserError
+        No term stands in so many texts.
+    """
+
+    def __init__(
+        self,
+        analyzers: Mapping[str, Callable[[str], list[str]]],
+        texts: Sequence[str],
+        min_df: int,
+        max_features: int | None = None,
+    ) -> None:
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        self.vectorizers = {
+            name: TfidfVectorizer(
+                analyzer=analyzer, sublinear_tf=True, min_df=min_df, max_features=max_features
+            )
+            for name, analyzer in analyzers.items()
+        }
+        try:
+            parts = [vectorizer.fit_transform(texts) for vectorizer in self.vectorizers.values()]
+        except ValueError:
+            raise UserError(
+                f"no term stands in min_df={min_df} of the {len(texts):,} training entries.",
+                "Ask for less: -P min_df=1",
+            ) from None
+        self.features = _side_by_side(parts)
+
+    def transform(self, texts: Sequence[str]) -> sparse.csr_array:
+        """Give the features of other texts, shape `(n_texts, n_terms)`."""
+        return _side_by_side(
+            vectorizer.transform(texts) for vectorizer in self.vectorizers.values()
+        )
+
+
+def _side_by_side(parts: Iterable[Any]) -> sparse.csr_array:
+    from scipy import sparse
+
+    return sparse.csr_array(sparse.hstack(list(parts)))
+
+
 def write_linear(
-    folder: Path, blocks: Mapping[str, Any], weights: Floats, intercept: Floats
+    folder: Path, blocks: Blocks, classes: Iterable[str], weights: Floats, intercept: Floats
 ) -> None:
     """Write what `src/models/sentiment_analyzer.py` loads.
 
@@ -26,20 +84,22 @@ def write_linear(
     folder
         Where to write.
     blocks
-        Fitted `TfidfVectorizer`s with `sublinear_tf`, by the name of their analyzer in the
-        model file.
+        They give the terms and their idf.
+    classes
+        The k labels in the order of the weights.
     weights
-        Shape `(n_terms, n_classes)`: the terms of all blocks one after another, classes in the
-        order of `LABELS`.
+        Shape `(n_terms, k)`, the terms of all blocks one after another.
     intercept
-        Shape `(n_classes,)`.
+        Shape `(k,)`.
     """
+    import numpy as np
+
     arrays: dict[str, npt.NDArray[Any]] = {"intercept": intercept}
     start = 0
-    for name, vectorizer in blocks.items():
+    for name, vectorizer in blocks.vectorizers.items():
         terms = vectorizer.get_feature_names_out()
         arrays[f"{name}.terms"] = text_array(terms)
         arrays[f"{name}.idf"] = vectorizer.idf_
-        arrays[f"{name}.weights"] = weights[start : start + len(terms)]
+        arrays[f"{name}.weights"] = np.ascontiguousarray(weights[start : start + len(terms)])
         start += len(terms)
-    write_model(folder, {"blocks": list(blocks), "classes": list(LABELS)}, arrays)
+    write_model(folder, {"blocks": list(blocks.vectorizers), "classes": list(classes)}, arrays)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Collection, Sequence
-from os.path import commonprefix
 
 LONGEST = 100  # characters
 LEAST_ENTRIES = 3  # that hold a phrase
@@ -47,25 +46,25 @@ def name_topics(
     for entry, topic in zip(entries, topic_of, strict=True):
         held = known.intersection(entry)
         pairs = itertools.pairwise(entry)
-        phrases = {f"{a} {b}" for a, b in pairs if a != b and a in held and b in held}
-        holding.update(held | phrases)
-        inside.update((topic, phrase) for phrase in phrases)
+        here = {f"{a} {b}" for a, b in pairs if a != b and a in held and b in held}
+        holding.update(held | here)
+        inside.update((topic, phrase) for phrase in here)
+    phrases: dict[int, list[tuple[int, str]]] = {}
+    for (topic, phrase), count in inside.items():
+        a, b = phrase.split()
+        words = topic_words[topic]
+        if (
+            topic >= 0
+            and {a, b} <= set(words)
+            and not {a, b}.isdisjoint(words[:LEADING])
+            and count >= max(LEAST_ENTRIES, OF_TOPIC * size[topic])
+            and count >= OF_PHRASE * holding[phrase]
+            and holding[phrase] >= OF_WORD * min(holding[a], holding[b])
+        ):
+            phrases.setdefault(topic, []).append((-count, phrase))
     names = list[str]()
     for topic, words in enumerate(topic_words):
-
-        def stands_for(phrase: str, topic: int = topic, words: Sequence[str] = words) -> bool:
-            a, b = phrase.split()
-            count = inside[topic, phrase]
-            return (
-                {a, b} <= set(words)
-                and not {a, b}.isdisjoint(words[:LEADING])
-                and count >= max(LEAST_ENTRIES, OF_TOPIC * size[topic])
-                and count >= OF_PHRASE * holding[phrase]
-                and holding[phrase] >= OF_WORD * min(holding[a], holding[b])
-            )
-
-        phrases = {phrase for of, phrase in inside if of == topic and stands_for(phrase)}
-        best = sorted(phrases, key=lambda phrase: (-inside[topic, phrase], phrase))  # noqa: B023
+        best = [phrase for _, phrase in sorted(phrases.get(topic, []))]
         names.append(_first_free([*best, *_pairs(words)], names))
     return names
 
@@ -75,7 +74,7 @@ def _pairs(words: Sequence[str]) -> list[str]:
     pairs = [
         f"{a} and {b}"
         for a, b in itertools.combinations(words, 2)
-        if len(commonprefix([a, b])) < min(4, len(a), len(b))
+        if not (a.startswith(b[:4]) or b.startswith(a[:4]))
     ]
     return [*pairs, *words]
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.data import LABELS
 from src.pipeline.step import param
 from src.training.calibration import temperature
 from src.training.family import TASKS, Family
-from src.training.linear import write_linear
+from src.training.linear import Blocks, write_linear
 from src.training.rows import labelled, labelled_for_training
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class LinearParams:
     )
     min_df: int = param(2, "Training entries that a term must stand in", low=1, high=1000)
     max_features: int = param(
-        100_000, "Terms kept of each kind, the most frequent", low=100, high=1_000_000
+        50_000, "Terms kept of words and of pieces, the most frequent", low=100, high=1_000_000
     )
 
 
@@ -40,59 +40,39 @@ def fit(
     seed: int,
     progress: Callable[[str], None],
 ) -> dict[str, float | int | str]:
-    """Fit on the labelled training entries, and the confidence on the validation entries.
+    """Fit weights on the labelled training entries, and confidence on the validation entries.
 
-    Two blocks of sublinear TF-IDF, each scaled to length 1 (words with pairs of words; pieces
-    of words, which know misspellings and endings), then multinomial logistic regression, and
-    temperature scaling. Nothing is random; the seed has no effect.
+    Two blocks of sublinear TF-IDF, words with pairs of words and pieces of words, which know
+    endings and misspellings; then multinomial logistic regression and temperature scaling. A
+    class of n entries weighs `(n_entries / (n_classes * n)) ** balance`.
 
     Raises
     ------
     UserError
         A class has too few labelled entries, or no term stands in `min_df` entries.
     """
-    import numpy as np
-    from scipy import sparse
-    from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     from src.models.sentiment_analyzer import ANALYZERS
 
     texts, labels = labelled_for_training(train)
     progress(f"linear: counting terms in {len(texts):,} entries")
-    blocks = {
-        name: TfidfVectorizer(
-            analyzer=analyzer,
-            sublinear_tf=True,
-            min_df=params.min_df,
-            max_features=params.max_features,
-        )
-        for name, analyzer in ANALYZERS.items()
-    }
-    features = sparse.hstack([block.fit_transform(texts) for block in blocks.values()]).tocsr()
-    progress(f"linear: fitting weights of {features.shape[1]:,} terms")
-    counts = {label: labels.count(label) for label in LABELS}
-    weights = {
-        label: (len(labels) / (len(LABELS) * count)) ** params.balance
+    blocks = Blocks(ANALYZERS, texts, params.min_df, params.max_features)
+    n_terms = blocks.features.shape[1]
+    progress(f"linear: fitting weights of {n_terms:,} terms")
+    counts = Counter(labels)
+    class_weight = {
+        label: (len(labels) / (len(counts) * count)) ** params.balance
         for label, count in counts.items()
     }
-    model = LogisticRegression(C=params.c, class_weight=weights, max_iter=500)
+    model = LogisticRegression(C=params.c, class_weight=class_weight, max_iter=500)
     with threadpool_limits(1):  # sums in another order have other last digits
-        model.fit(features, labels)
+        model.fit(blocks.features, labels)
     held_out, truth = labelled(valid)
-    scale = 1.0
-    if held_out:
-        parts = sparse.hstack([block.transform(held_out) for block in blocks.values()])
-        scale = temperature(parts @ model.coef_.T + model.intercept_, truth)
-    order = [list(model.classes_).index(label) for label in LABELS]
-    write_linear(
-        folder,
-        blocks,
-        np.ascontiguousarray(model.coef_[order].T) / scale,
-        model.intercept_[order] / scale,
-    )
-    return {"n_terms": features.shape[1], "temperature": scale, "n_labelled": len(texts)}
+    scale = temperature(model.decision_function(blocks.transform(held_out)), truth, model.classes_)
+    write_linear(folder, blocks, model.classes_, model.coef_.T / scale, model.intercept_ / scale)
+    return {"n_terms": n_terms, "temperature": scale, "n_labelled": len(texts)}
 
 
 FAMILY = Family("linear", TASKS["sentiment"], fit, LinearParams, requires=("scikit-learn",))

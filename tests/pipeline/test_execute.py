@@ -196,7 +196,7 @@ def test_under_a_launcher_its_run_is_marked_as_a_reuse(
     store: FakeStore, reader: FakeReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, _ = go(FIRST, store)
-    monkeypatch.setenv("MLFLOW_RUN_ID", "r1")
+    monkeypatch.setattr(module, "launched", lambda: True)
     _, reused = go(FIRST, store)
     assert reused
     assert store.runs["r1"]["pipeline.reused"] == first.run_id

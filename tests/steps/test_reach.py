@@ -54,13 +54,21 @@ def of(*names: str, models: tuple[str, ...] = tuple(TASKS)) -> set[str]:
 @pytest.mark.parametrize(
     ("name", "old", "new"),
     [
-        ("src/training/train_topics.py", "from pathlib import Path", "# Files\nfrom pathlib import Path"),
+        (
+            "src/training/train_topics.py",
+            "from pathlib import Path",
+            "# Files\nfrom pathlib import Path",
+        ),
         ("src/data/cleaning.py", '"""Raw rows', '"""Raw and other rows'),
         ("steps/train.py", "def run(context: Context) -> None:", "def run(context):"),
         ("src/pipeline/console.py", "widths: tuple[int, ...] = (20, 8)", "widths=(30, 8)"),
         ("src/pipeline/execute.py", '"first run"', '"never ran"'),
         ("src/data/splitting.py", "0.15", "0.16"),  # a default: it counts as a parameter
-        ("src/training/train_example.py", "from pathlib import Path", "import os\nfrom pathlib import Path"),
+        (
+            "src/training/train_example.py",
+            "from pathlib import Path",
+            "import os\nfrom pathlib import Path",
+        ),
     ],
 )
 def test_what_cannot_change_a_result_runs_nothing(

@@ -1,0 +1,59 @@
+"""One real pipeline, run once, that many tests look at."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+
+from tests.fakes import copy_project, made_up_entries, run_steps, write_csv
+
+TOPICS = ("-P", "n_topics=4")
+
+
+@dataclass
+class Pipeline:
+    """A copy of the project, a journal, and a sqlite store they run on."""
+
+    project: Path
+    journal: Path
+    store: str
+
+    def steps(self, *words: str, folder: Path | None = None) -> Any:
+        """Run `python -m steps …` on the store."""
+        return run_steps(folder or self.project, *words, MLFLOW_TRACKING_URI=self.store)
+
+    def main(self, *words: str, step: str = "main") -> Any:
+        """Run the chain, or plan it, on the journal."""
+        return self.steps(step, "-P", f"source={self.journal}", *words)
+
+    @property
+    def client(self) -> mlflow.MlflowClient:
+        """Look into the store."""
+        return mlflow.MlflowClient(self.store)
+
+    def runs(self, query: str = "") -> list[Any]:
+        """List runs, newest first."""
+        return list(self.client.search_runs(["0"], query, order_by=["attributes.start_time DESC"]))
+
+    def newest(self, step: str) -> Any:
+        """Give the newest finished run of a step."""
+        query = f"tags.`pipeline.step` = '{step}' AND attributes.status = 'FINISHED'"
+        return self.runs(query)[0]
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
+    """Both models made from a small journal, by the driver, on a sqlite store."""
+    folder = tmp_path_factory.mktemp("pipeline")
+    journal = write_csv(folder / "journal.csv", made_up_entries(1800))
+    made = Pipeline(copy_project(folder), journal, f"sqlite:///{folder}/mlflow.db")
+    done = made.main("-P", "model=all", *TOPICS)
+    assert done.returncode == 0, done.stdout + done.stderr
+    yield made
+    shutil.rmtree(folder, ignore_errors=True)
