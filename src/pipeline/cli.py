@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from src.errors import UserError
 from src.pipeline import console
-from src.pipeline.caller import launched
+from src.pipeline.caller import launched, launcher_run
 from src.pipeline.execute import execute, one_line
 from src.pipeline.jobs import check_step
 from src.pipeline.project import overview, usage
+from src.pipeline.results import FAILURE
 from src.pipeline.step import Call, Step, all_steps, entry_points, nearest, read_arguments
 
 DONE, FAILED, MISTAKE, REFUSED, INTERRUPTED = 0, 1, 2, 3, 130
@@ -46,15 +48,28 @@ def main(arguments: Sequence[str]) -> int:
             code = entry.run(Call(typed, all_steps(), "--json" in flags))
     except UserError as error:
         console.complain(error)
+        note_failure(error)
         return MISTAKE
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         console.progress("interrupted: what was sealed is kept, the rest runs again next time.")
+        note_failure(error)
         return INTERRUPTED
     except Exception as error:
         traceback.print_exc()
         console.progress(f"error: {one_line(error)}")
+        note_failure(error)
         return FAILED
     return DONE if code == REFUSED and under_launcher else code
+
+
+def note_failure(error: BaseException) -> None:
+    """Say on the launcher's run why it failed: it may have failed before it was taken up."""
+    if not launched():
+        return
+    with suppress(Exception):  # the store itself may be what failed
+        from src.pipeline.runs import Store
+
+        Store().client.set_tag(launcher_run(), FAILURE, one_line(error))
 
 
 def run_step(step: Step, typed: Mapping[str, str], as_json: bool) -> int:

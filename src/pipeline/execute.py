@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.errors import UserError
-from src.pipeline.caller import launched, launcher_run
+from src.pipeline.caller import launched
 from src.pipeline.keys import Key, make_key, nearest_key, project_reader, sentence
 from src.pipeline.results import FAILURE, REASON, REUSED, SUMMARY, Output, Sealed, key_tags
 from src.pipeline.step import ROOT, Step, build, content_of, upstream
@@ -181,20 +181,16 @@ def execute(
     UserError
         A mistake; the run, if one was started, says so and is FAILED.
     """
-    try:
-        inputs = find_inputs(step, typed, steps, store)
-        key = key_for(step, typed, inputs)
-        result = None if typed.get("force") == "true" else find_result(step, key, store)
-        if result is not None:
-            if launched():
-                note_reuse(step, result, store)
-            return result, True
-        reason = "forced" if typed.get("force") == "true" else reason_for(step, key, store)
-        return perform(step, typed, inputs, key, reason, store, say), False
-    except BaseException as error:
+    inputs = find_inputs(step, typed, steps, store)
+    key = key_for(step, typed, inputs)
+    forced = typed.get("force") == "true"
+    result = None if forced else find_result(step, key, store)
+    if result is not None:
         if launched():
-            store.client.set_tag(launcher_run(), FAILURE, one_line(error))
-        raise
+            note_reuse(step, result, store)
+        return result, True
+    reason = "forced" if forced else reason_for(step, key, store)
+    return perform(step, typed, inputs, key, reason, store, say), False
 
 
 def perform(

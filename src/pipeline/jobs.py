@@ -103,10 +103,7 @@ def make_jobs(
         A name that no step takes, or a value that the step refuses.
     """
     steps = all_steps()
-    if until:
-        steps = {
-            n: s for n, s in steps.items() if s in [*upstream(steps[until], steps), steps[until]]
-        }
+    wanted = [*upstream(steps[until], steps), steps[until]] if until else list(steps.values())
     jobs, known = list[Job](), set(own)
     for group in groups:
         for step in steps.values():
@@ -115,7 +112,7 @@ def make_jobs(
             known |= names
             taken = {name: value for name, value in mine.items() if name in names}
             job = Job(step, taken, group if step.group else "")
-            if job not in jobs:
+            if step in wanted and job not in jobs:
                 jobs.append(job)
     refuse_unknown("the pipeline", typed, known)
     for job in jobs:

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.errors import UserError
+from src.training.calibration import temperature
 from src.training.files import text_array, write_model
+from src.training.rows import labelled
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    import pyarrow as pa
     from scipy import sparse
 
     Floats = npt.NDArray[np.float64]
@@ -63,9 +66,9 @@ class Blocks:
 
     def transform(self, texts: Sequence[str]) -> sparse.csr_array:
         """Give the features of other texts, shape `(n_texts, n_terms)`."""
-        return _side_by_side(
-            vectorizer.transform(texts) for vectorizer in self.vectorizers.values()
-        )
+        if not texts:  # scikit-learn does not take none
+            return self.features[:0]
+        return _side_by_side(block.transform(texts) for block in self.vectorizers.values())
 
 
 def _side_by_side(parts: Iterable[Any]) -> sparse.csr_array:
@@ -75,9 +78,14 @@ def _side_by_side(parts: Iterable[Any]) -> sparse.csr_array:
 
 
 def write_linear(
-    folder: Path, blocks: Blocks, classes: Iterable[str], weights: Floats, intercept: Floats
-) -> None:
-    """Write what `src/models/sentiment_analyzer.py` loads.
+    folder: Path,
+    blocks: Blocks,
+    classes: Sequence[str],
+    weights: Floats,
+    intercept: Floats,
+    valid: pa.Table,
+) -> float:
+    """Calibrate a linear model and write what `src/models/sentiment_analyzer.py` loads.
 
     Parameters
     ----------
@@ -91,15 +99,25 @@ def write_linear(
         Shape `(n_terms, k)`, the terms of all blocks one after another.
     intercept
         Shape `(k,)`.
+    valid
+        Entries that were not trained on; those with a label fix the confidence.
+
+    Returns
+    -------
+    The temperature that weights and intercept were divided by.
     """
     import numpy as np
 
-    arrays: dict[str, npt.NDArray[Any]] = {"intercept": intercept}
+    texts, labels = labelled(valid)
+    scale = temperature(blocks.transform(texts) @ weights + intercept, labels, classes)
+    arrays: dict[str, npt.NDArray[Any]] = {"intercept": intercept / scale}
     start = 0
     for name, vectorizer in blocks.vectorizers.items():
         terms = vectorizer.get_feature_names_out()
+        block = weights[start : start + len(terms)]
         arrays[f"{name}.terms"] = text_array(terms)
         arrays[f"{name}.idf"] = vectorizer.idf_
-        arrays[f"{name}.weights"] = np.ascontiguousarray(weights[start : start + len(terms)])
+        arrays[f"{name}.weights"] = np.ascontiguousarray(block) / scale
         start += len(terms)
     write_model(folder, {"blocks": list(blocks.vectorizers), "classes": list(classes)}, arrays)
+    return scale

@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from src.pipeline.step import param
-from src.training.calibration import temperature
 from src.training.family import TASKS, Family
 from src.training.linear import Blocks, write_linear
-from src.training.rows import labelled, labelled_for_training
+from src.training.rows import labelled_for_training
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,10 +50,7 @@ def fit(
     blocks = Blocks({"words": words}, texts, min_df=2)
     model = MultinomialNB(alpha=params.alpha).fit(blocks.features, labels)
     weights, intercept = model.feature_log_prob_.T, model.class_log_prior_
-    held_out, truth = labelled(valid)
-    scale = temperature(blocks.transform(held_out) @ weights + intercept, truth, model.classes_)
-    write_linear(folder, blocks, model.classes_, weights / scale, intercept / scale)
-    return {"temperature": scale}
+    return {"temperature": write_linear(folder, blocks, model.classes_, weights, intercept, valid)}
 
 
 FAMILY = Family("example", TASKS["sentiment"], fit, ExampleParams, requires=("scikit-learn",))

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from src.pipeline.step import param
-from src.training.calibration import temperature
 from src.training.family import TASKS, Family
 from src.training.linear import Blocks, write_linear
-from src.training.rows import labelled, labelled_for_training
+from src.training.rows import labelled_for_training
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -52,7 +51,7 @@ def fit(
         A class has too few labelled entries, or no term stands in `min_df` entries.
     """
     from sklearn.linear_model import LogisticRegression
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     from src.models.sentiment_analyzer import ANALYZERS
 
@@ -69,9 +68,7 @@ def fit(
     model = LogisticRegression(C=params.c, class_weight=class_weight, max_iter=500)
     with threadpool_limits(1):  # sums in another order have other last digits
         model.fit(blocks.features, labels)
-    held_out, truth = labelled(valid)
-    scale = temperature(model.decision_function(blocks.transform(held_out)), truth, model.classes_)
-    write_linear(folder, blocks, model.classes_, model.coef_.T / scale, model.intercept_ / scale)
+    scale = write_linear(folder, blocks, model.classes_, model.coef_.T, model.intercept_, valid)
     return {"n_terms": n_terms, "temperature": scale, "n_labelled": len(texts)}
 
 

@@ -7,17 +7,17 @@ import random
 import pyarrow as pa
 
 THEMES = {
-    "garden": "garden tomato soil seedling compost watering shovel hedge tulip weed greenhouse mulch",
+    "garden": "garden tomato soil seedling compost watering shovel hedge tulip weed mulch",
     "sea": "harbour sailing wave anchor lighthouse shell tide seagull deck ferry captain reef",
-    "music": "guitar melody chorus rehearsal violin concert drummer rhythm piano singer encore choir",
+    "music": "guitar melody chorus rehearsal violin concert drummer rhythm piano singer choir",
     "kitchen": "recipe oven flour baking dough cinnamon skillet soup onion garlic butter casserole",
-    "office": "meeting deadline manager spreadsheet colleague report client budget desk invoice memo",
-    "school": "teacher exam homework classroom lecture student essay notebook grade library chapter",
+    "office": "meeting deadline manager spreadsheet colleague report client budget desk memo",
+    "school": "teacher exam homework classroom lecture student essay notebook library chapter",
     "sport": "football referee stadium training goal coach sprint marathon jersey league whistle",
-    "travel": "airport luggage passport hotel flight museum tourist train platform ticket hostel map",
-    "health": "doctor headache clinic medicine nurse fever bandage appointment surgery vitamin cough",
+    "travel": "airport luggage passport hotel flight museum tourist train platform ticket hostel",
+    "health": "doctor headache clinic medicine nurse fever bandage appointment surgery cough",
     "pets": "puppy kitten leash vet whiskers aquarium hamster paw collar fetch litter biscuit",
-    "weather": "storm thunder rainbow drizzle umbrella sunshine frost blizzard puddle cloud breeze hail",
+    "weather": "storm thunder rainbow drizzle umbrella sunshine frost blizzard puddle breeze hail",
     "house": "plumber ceiling wallpaper hammer drill carpet attic paint window roof ladder varnish",
 }
 MOODS = {
@@ -25,7 +25,7 @@ MOODS = {
     "negative": "terrible miserable angry lonely awful ashamed exhausted gloomy",
     "neutral": "usual ordinary routine average plain scheduled typical regular",
 }
-FILLERS = "today the and then again with about after some more before while".split()
+FILLERS = ["today", "the", "and", "then", "again", "with", "about", "after", "some", "while"]
 
 
 def made_up(n: int, seed: int = 0) -> pa.Table:

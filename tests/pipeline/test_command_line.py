@@ -54,6 +54,13 @@ def test_a_mistake_names_the_value_and_the_way_out(
     assert way_out in shown
 
 
+def test_a_chain_that_stops_early_still_knows_the_names_of_later_steps(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    words = ("-P", "until=split", "-P", "n_resamples=500", "-P", f"source={tmp_path / 'no.csv'}")
+    assert "there is no file" in complain(capsys, "main", *words)
+
+
 def file(folder: Path, name: str, content: bytes) -> str:
     (folder / name).write_bytes(content)
     return f"source={folder / name}"

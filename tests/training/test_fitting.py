@@ -43,9 +43,8 @@ def digests(folder):
 def test_the_order_of_rows_does_not_matter(family, tmp_path):
     fit(family, tmp_path / "a")
     order = np.random.default_rng(0).permutation(ENTRIES.num_rows)
-    fit(family, tmp_path / "b", ENTRIES.take(order), HELD_OUT.slice(3).take([*range(197)]))
-    fit(family, tmp_path / "c", ENTRIES.take(order), HELD_OUT)
-    assert digests(tmp_path / "a") == digests(tmp_path / "c")
+    fit(family, tmp_path / "b", ENTRIES.take(order), HELD_OUT.take([*range(199, -1, -1)]))
+    assert digests(tmp_path / "a") == digests(tmp_path / "b")
 
 
 @pytest.mark.slow
@@ -66,7 +65,7 @@ def test_another_process_with_another_hash_seed_and_more_threads_writes_the_same
         "    written[key] = digests(folder)\n"
         "json.dump(written, sys.stdout)"
     )
-    threads = {name: "4" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "4")
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path), *found],
         capture_output=True,

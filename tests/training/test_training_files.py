@@ -16,7 +16,7 @@ def test_the_same_content_gives_the_same_bytes(tmp_path):
     for name, keys in (("a", "xy"), ("b", "yx")):
         (tmp_path / name).mkdir()
         values = {"x": np.arange(6.0).reshape(2, 3), "y": text_array(["tea", "naïve"])}
-        write_model(tmp_path / name, {k: 1 for k in keys}, {k: values[k] for k in keys})
+        write_model(tmp_path / name, dict.fromkeys(keys, 1), {k: values[k] for k in keys})
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == NAMES
     for name in NAMES:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()

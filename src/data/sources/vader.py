@@ -11,6 +11,7 @@ import hashlib
 import html
 import io
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -40,6 +41,8 @@ PARTS = {  # of what kind the texts of a file are
     "nytEditorialSnippets": "vader/nyt",
     "movieReviewSnippets": "vader/movies",
 }
+# Who published the corpus put these in place of names and links: nobody wrote them.
+PLACEHOLDER = re.compile(r"@anonymous|https?://url_removed", re.IGNORECASE)
 
 
 def cached() -> Path:
@@ -162,7 +165,7 @@ def _rows(archive: Path) -> Iterator[Row]:
                 document, sentence, _ = number.partition("_")
                 yield {
                     "id": f"{kind}/{number}",
-                    "text": html.unescape(text),
+                    "text": PLACEHOLDER.sub("", html.unescape(text)),
                     "author": f"{part}/{document}" if sentence else None,
                     "score": rating,
                     "source": kind,
