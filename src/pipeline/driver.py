@@ -227,7 +227,7 @@ def drive(jobs: Iterable[Job], force: str, title: str, store: Store, as_json: bo
                 finished.append(done)
         finally:
             if parent.run_id:
-                store.describe(parent.run_id, *record(finished))
+                store.describe(parent.run_id, *record(finished, store.experiment_id))
     ran = [done for done in finished if done.outcome == "run"]
     if as_json:
         steps = [done.as_dict() for done in finished]
@@ -247,15 +247,17 @@ def words(done: Done) -> tuple[str, str]:
     return "done", f"{done.seconds:.1f} s  {summary}"
 
 
-def record(finished: Iterable[Done]) -> tuple[dict[str, str], str]:
-    """Write what became of the jobs as tags and as a Markdown table."""
+def record(finished: Iterable[Done], experiment_id: str) -> tuple[dict[str, str], str]:
+    """Write what became of the jobs as tags, and as a Markdown table with links in the UI."""
     tags = dict[str, str]()
     text = "| step | outcome | why | run | result |\n|---|---|---|---|---|\n"
     for done in finished:
         run_id = done.result.run_id if done.result else ""
         summary = done.result.details.get("summary", "") if done.result else ""
         tags[f"pipeline.{done.outcome}.{done.job.title.replace(' ', '.')}"] = run_id
-        text += f"| {done.job.title} | {done.outcome} | {done.reason} | `{run_id}` | {summary} |\n"
+        link = f"[{run_id[:8]}](#/experiments/{experiment_id}/runs/{run_id})"
+        reason = "" if done.outcome == "reuse" else done.reason
+        text += f"| {done.job.title} | {done.outcome} | {reason} | {link} | {summary} |\n"
     return tags, text
 
 

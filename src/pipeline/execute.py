@@ -187,7 +187,7 @@ def execute(
     result = None if forced else find_result(step, key, store)
     if result is not None:
         if launched():
-            note_reuse(step, result, store)
+            note_reuse(step.title(build(step.params, typed)), result, store)
         return result, True
     reason = "forced" if forced else reason_for(step, key, store)
     return perform(step, typed, inputs, key, reason, store, say), False
@@ -213,7 +213,7 @@ def perform(
     tags = key_tags(key) | {REASON: reason}
     with (
         tempfile.TemporaryDirectory(prefix=f"{step.name}-") as folder,
-        store.run(step.name, tags, logged) as run,
+        store.run(step.title(params), tags, logged) as run,
     ):
         run_id = run.info.run_id
         context = Context(params, parts, inputs, run_id, Path(folder), store, say)
@@ -230,16 +230,17 @@ def perform(
         except BaseException as error:
             store.client.set_tag(run_id, FAILURE, one_line(error))
             raise
-        store.client.set_tag(run_id, SUMMARY, context.details.get("summary", ""))
+        summary = context.details.get("summary", "")
+        store.describe(run_id, {SUMMARY: summary}, f"{summary}\n\nWhy it ran: {reason}")
         store.seal(run_id, key, outputs, context.details)
     return Sealed(run_id, outputs, context.details)
 
 
-def note_reuse(step: Step, result: Sealed, store: Store) -> None:
+def note_reuse(title: str, result: Sealed, store: Store) -> None:
     """Mark the launcher's own run as a reuse and point to the result."""
     links = "".join(f"\n- {name}: `{made.uri}`" for name, made in result.outputs.items())
     text = f"Reused run `{result.run_id}`: nothing to do.{links}"
-    with store.run(step.name, {}, {}) as run:
+    with store.run(title, {}, {}) as run:
         store.describe(run.info.run_id, {REUSED: result.run_id}, text)
 
 

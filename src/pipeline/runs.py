@@ -142,7 +142,7 @@ class Store:
         with mlflow.start_run(
             run_name=name if own else None, experiment_id=self.experiment_id if own else None
         ) as run:
-            mlflow.set_tags(dict(tags))
+            mlflow.set_tags({**tags, "mlflow.runName": name})
             # The launcher has logged what was typed, and a logged value cannot change.
             known = self.client.get_run(run.info.run_id).data.params
             mlflow.log_params({n: v for n, v in params.items() if n not in known})

@@ -68,8 +68,8 @@ def judge(context: Context) -> None:
 
 STEPS = {
     "read": Step("read", "Read", Params, read, writes=("a",)),
-    "fit": Step("fit", "Fit", ModelParams, fit, reads=("a",), writes=("b",)),
-    "judge": Step("judge", "Judge", ModelParams, judge, reads=("b",), writes=("c",)),
+    "fit": Step("fit", "Fit", ModelParams, fit, reads=("a",), writes=("b",), group="model"),
+    "judge": Step("judge", "Judge", ModelParams, judge, reads=("b",), writes=("c",), group="model"),
 }
 
 
@@ -105,11 +105,11 @@ def test_a_second_drive_starts_nothing_and_says_so(
     store: FakeStore, code: Code, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert run(store, jobs("x")) == 0
-    assert store.started == ["main x", "read", "fit", "judge"]
+    assert store.started == ["main x", "read", "fit x", "judge x"]
     first = capfd.readouterr().out
     assert first.count("run ") == 3
     assert run(store, jobs("x")) == 0
-    assert store.started == ["main x", "read", "fit", "judge"]
+    assert store.started == ["main x", "read", "fit x", "judge x"]
     said = capfd.readouterr().out
     assert said.count("reuse   run") == 3
     assert "Nothing to do: every step is reused." in said
@@ -118,7 +118,7 @@ def test_a_second_drive_starts_nothing_and_says_so(
 def test_models_share_what_does_not_depend_on_them(store: FakeStore, code: Code) -> None:
     run(store, jobs("x"))
     run(store, jobs("x", "y"))
-    assert store.started[4:] == ["main x", "fit", "judge"]
+    assert store.started[4:] == ["main x", "fit y", "judge y"]
 
 
 def test_the_parent_shows_what_ran_and_what_was_reused(store: FakeStore, code: Code) -> None:
@@ -133,7 +133,7 @@ def test_the_parent_shows_what_ran_and_what_was_reused(store: FakeStore, code: C
 def test_a_refusal_is_a_result_with_its_own_exit_code(store: FakeStore, code: Code) -> None:
     assert run(store, jobs("y")) == 3
     assert run(store, jobs("y")) == 3
-    assert store.started == ["main x", "read", "fit", "judge"]
+    assert store.started == ["main x", "read", "fit y", "judge y"]
 
 
 @pytest.mark.parametrize(
@@ -154,8 +154,7 @@ def test_changed_code_runs_what_depends_on_it(
     before = len(store.started)
     run(store, jobs("x"))
     # What reads an equal result of a rerun step is reused after all.
-    titles = {"read": "read", "fit": "fit x", "judge": "judge x"}
-    assert [titles[name] for name in store.started[before + 1 :]] == expected[:1]
+    assert store.started[before + 1 :] == expected[:1]
 
 
 def test_a_plan_says_which_input_will_change(store: FakeStore, code: Code) -> None:
@@ -166,7 +165,7 @@ def test_a_plan_says_which_input_will_change(store: FakeStore, code: Code) -> No
         "input a will change",
         "input b will change",
     ]
-    assert store.started == ["main x", "read", "fit", "judge"]
+    assert store.started == ["main x", "read", "fit x", "judge x"]
 
 
 def test_an_equal_result_under_another_parameter_changes_nothing_below(
@@ -181,7 +180,7 @@ def test_an_equal_result_under_another_parameter_changes_nothing_below(
 def test_a_forced_step_runs_and_the_rest_follows_its_content(store: FakeStore, code: Code) -> None:
     run(store, jobs("x"))
     run(store, jobs("x"), force="fit")
-    assert store.started[4:] == ["main x", "fit"]
+    assert store.started[4:] == ["main x", "fit x"]
 
 
 def test_a_failure_names_step_and_reason_and_keeps_what_was_done(
@@ -201,7 +200,7 @@ def test_a_failure_names_step_and_reason_and_keeps_what_was_done(
     assert "pipeline.run.read" in store.runs["r0"]
     store.steps["fit"] = STEPS["fit"]
     run(store, jobs("x"))
-    assert store.started[3:] == ["main x", "fit", "judge"]
+    assert store.started[3:] == ["main x", "fit x", "judge x"]
 
 
 def test_age_is_told_in_its_largest_unit(monkeypatch: pytest.MonkeyPatch) -> None:
