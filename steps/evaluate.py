@@ -32,7 +32,7 @@ def run(context: Context) -> None:
     import numpy as np
 
     from src.data.schema import SPLITS
-    from src.data.seen import text_digest
+    from src.data.seen import entry_digests
     from src.evaluation.evaluate import evaluate
     from src.evaluation.predictions import write_predictions
 
@@ -48,7 +48,7 @@ def run(context: Context) -> None:
         context.say(f"evaluate: {uri} answers the same entries")
         champion = answers(context, uri, digest, test)
         seen |= trained_on(context, uri, "champion")
-    shared = np.array([text_digest(text) not in seen for text in test["text"].to_pylist()])
+    shared = np.array([seen.isdisjoint(digests) for digests in entry_digests(test)])
     context.say("evaluate: measuring")
     evaluation = evaluate(
         params.model, test, train, candidate, champion, shared, params.seed, params.n_resamples

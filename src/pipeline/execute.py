@@ -13,6 +13,7 @@ from src.errors import UserError
 from src.pipeline.caller import launched
 from src.pipeline.keys import Key, make_key, nearest_key, project_reader, sentence
 from src.pipeline.results import FAILURE, REASON, REUSED, SUMMARY, Output, Sealed, key_tags
+from src.pipeline.seals import holds
 from src.pipeline.step import ROOT, Step, build, content_of, upstream
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def find_inputs(
         if not missing:
             continue
         inputs = find_inputs(other, typed, steps, store)
-        made = store.find(key_for(other, typed, inputs).digest)
+        made, _ = find_result(other, key_for(other, typed, inputs), store)
         if made is None:
             given = " ".join(f"-P {n}={v}" for n, v in typed.items() if n != "force")
             raise UserError(
@@ -147,20 +148,36 @@ def key_for(step: Step, typed: Mapping[str, str], inputs: Mapping[str, Output]) 
     return make_key(step, build(step.params, typed), typed, digests, project_reader())
 
 
-def find_result(step: Step, key: Key, store: Store) -> Sealed | None:
-    """Find a result to reuse: sealed, and what it did outside the pipeline still there."""
+def find_result(step: Step, key: Key, store: Store) -> tuple[Sealed | None, str]:
+    """Find a result to reuse, or say why the work has to be done.
+
+    Returns
+    -------
+    result, reason
+        One of them is empty. A sealed result counts if what it made, and what it did outside the
+        pipeline, is still there and unchanged.
+    """
     found = store.find(key.digest)
-    return found if found and step.holds(found.details) else None
+    if found is None:
+        return None, reason_for(step, key, store)
+    broken = [name for name, made in found.outputs.items() if not holds(made, store.sizes)]
+    if broken:
+        return None, f"the seal does not hold: {', '.join(broken)} gone or altered since"
+    if not step.holds(found.details):
+        return None, "what its last run did outside the pipeline was undone since"
+    return found, ""
 
 
 def reason_for(step: Step, key: Key, store: Store) -> str:
     """Say what differs from the nearest past run of the same kind."""
+    past = nearest_key(key, [past for _, past in alike(step, key, store)])
+    return sentence(key.why(past)) if past else "first run"
+
+
+def alike(step: Step, key: Key, store: Store) -> list[tuple[Sealed, Key]]:
+    """List the newest sealed runs of the same step and group, newest first."""
     kind = key.params.get(step.group)
-    alike = [past for past in store.past_keys(step.name) if past.params.get(step.group) == kind]
-    past = nearest_key(key, alike)
-    if past is None:
-        return "first run"
-    return sentence(key.why(past)) or "its last result no longer holds"
+    return [found for found in store.past(step.name) if found[1].params.get(step.group) == kind]
 
 
 def execute(
@@ -184,12 +201,11 @@ def execute(
     inputs = find_inputs(step, typed, steps, store)
     key = key_for(step, typed, inputs)
     forced = typed.get("force") == "true"
-    result = None if forced else find_result(step, key, store)
+    result, reason = (None, "forced") if forced else find_result(step, key, store)
     if result is not None:
         if launched():
             note_reuse(step.title(build(step.params, typed)), result, store)
         return result, True
-    reason = "forced" if forced else reason_for(step, key, store)
     return perform(step, typed, inputs, key, reason, store, say), False
 
 
@@ -227,6 +243,8 @@ def perform(
                     path = context.output(name)
                     store.upload(run_id, path)
                     outputs[name] = Output(f"runs:/{run_id}/{name}", content_digest(path))
+            outputs = {name: store.locate(made) for name, made in outputs.items()}
+            check_outside(step, params, inputs, key)
         except BaseException as error:
             store.client.set_tag(run_id, FAILURE, one_line(error))
             raise
@@ -234,6 +252,23 @@ def perform(
         store.describe(run_id, {SUMMARY: summary}, f"{summary}\n\nWhy it ran: {reason}")
         store.seal(run_id, key, outputs, context.details)
     return Sealed(run_id, outputs, context.details)
+
+
+def check_outside(step: Step, params: Any, inputs: Mapping[str, Output], key: Key) -> None:
+    """Make sure that what came from outside the pipeline stayed the same while the step ran.
+
+    Raises
+    ------
+    UserError
+        It changed: nobody could say what the result was made from.
+    """
+    outside = step.outside(params, {name: made.digest for name, made in inputs.items()})
+    changed = [name for name, digest in outside.items() if key.inputs[name] != digest]
+    if changed:
+        raise UserError(
+            f"the {', '.join(changed)} changed while {step.name} ran; its result is not kept.",
+            "Run again once nobody writes to it.",
+        )
 
 
 def note_reuse(title: str, result: Sealed, store: Store) -> None:

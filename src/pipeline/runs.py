@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +16,27 @@ import mlflow
 import mlflow.projects
 from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput, Run
 from mlflow.exceptions import ExecutionException, MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.artifact.utils.models import get_model_name_and_version
 
 from src.errors import UserError
 from src.pipeline.caller import launched, tracking_uri
 from src.pipeline.content import content_digest
 from src.pipeline.keys import Key
-from src.pipeline.results import FAILURE, SEAL, STEP, Output, Sealed, read_key, read_seal, seal_tags
+from src.pipeline.results import (
+    ACCEPTED,
+    FAILURE,
+    REASON,
+    SEAL,
+    STEP,
+    Output,
+    Sealed,
+    key_tags,
+    read_key,
+    read_seal,
+    seal_tags,
+)
+from src.pipeline.seals import files_of, local_path
 from src.pipeline.step import ROOT
 
 MODEL = "candidate"  # the name that a logged model has among its run's artifacts
@@ -62,11 +78,11 @@ class Store:
         runs = self._search(query, 1)
         return sealed(runs[0]) if runs else None
 
-    def past_keys(self, step: str) -> list[Key]:
-        """List the keys of the newest sealed runs of a step, newest first."""
+    def past(self, step: str) -> list[tuple[Sealed, Key]]:
+        """List the newest sealed runs of a step with their keys, newest first."""
         query = f"tags.`{STEP}` = '{step}' AND attributes.status = 'FINISHED'"
         runs = self._search(query, NEAR)
-        return [read_key(run.data.tags) for run in runs if sealed(run)]
+        return [(found, read_key(run.data.tags)) for run in runs if (found := sealed(run))]
 
     def output(self, uri: str) -> Output:
         """Find out what content a URI stands for.
@@ -89,6 +105,30 @@ class Store:
             made = ", ".join(found.outputs) if found else "nothing that finished"
             raise UserError(f"{uri}: that run holds {made}.", "Name a finished run's artifact.")
         return Output(uri, content_digest(Path(self.download(uri))))
+
+    def locate(self, made: Output) -> Output:
+        """Note where the artifact store keeps an artifact, and the files that it is made of."""
+        run_id, name = self._origin(made.uri)
+        if made.uri.startswith("runs:/"):
+            location = f"{self.client.get_run(run_id).info.artifact_uri}/{name}"
+        else:
+            model_id = made.uri.removeprefix("models:/")
+            location = str(self.client.get_logged_model(model_id).artifact_location)
+        path = local_path(location)
+        files = files_of(path) if path else {n: (s, 0) for n, s in self.sizes(location).items()}
+        return replace(made, location=location, files=files)
+
+    def sizes(self, location: str) -> dict[str, int]:
+        """List the files that the artifact store keeps at a location, with their sizes."""
+        found, folders = dict[str, int](), [""]
+        repository = get_artifact_repository(location)
+        while folders:
+            for item in repository.list_artifacts(folders.pop() or None):
+                if item.is_dir:
+                    folders.append(item.path)
+                else:
+                    found[item.path] = int(item.file_size or 0)
+        return found
 
     def _origin(self, uri: str) -> tuple[str, str]:
         """Split a URI into the run that made it and the artifact's name."""
@@ -185,6 +225,22 @@ class Store:
         data = Dataset(name=name, digest=made.digest[:32], source_type="artifact", source=source)
         link_to = DatasetInput(data, [InputTag("mlflow.data.context", name)])
         self.client.log_inputs(run_id, datasets=[link_to])
+
+    def accept(self, key: Key, old: Sealed, title: str, parent_id: str, over: str) -> Sealed:
+        """Seal a past result under a new key, on a run that says who vouched for what."""
+        who = getpass.getuser()
+        tags = {
+            **key_tags(key),
+            REASON: f"accepted by {who} over: {over}",
+            ACCEPTED: old.run_id,
+            "mlflow.parentRunId": parent_id,
+            "mlflow.user": who,
+        }
+        run = self.client.create_run(self.experiment_id, tags=tags, run_name=title)
+        self.describe(run.info.run_id, {}, f"Run `{old.run_id}` taken as good. {tags[REASON]}")
+        self.seal(run.info.run_id, key, old.outputs, old.details)
+        self.client.set_terminated(run.info.run_id, "FINISHED")
+        return replace(old, run_id=run.info.run_id)
 
     def seal(
         self, run_id: str, key: Key, outputs: Mapping[str, Output], details: Mapping[str, Any]
