@@ -90,7 +90,8 @@ def prove(model: Any, entries: pa.Table) -> Callable[[Path], None]:
 def parts(params: TrainParams) -> tuple[Part, ...]:
     """Pick the family, and with it the code that ships."""
     chosen = family_of(params)
-    return (Part(chosen, (chosen.code, chosen.task.code), chosen.params),)
+    code = (chosen.code, chosen.task.code, "src.training.family:Family")
+    return (Part(chosen, code, chosen.params),)
 
 
 ENTRY = Step(

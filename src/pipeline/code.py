@@ -54,10 +54,21 @@ class Piece:
 
 @dataclass(frozen=True)
 class Reached:
-    """Digests of the reached code by file, and the names of foreign modules it imports."""
+    """What a start rests on.
+
+    Attributes
+    ----------
+    files
+        A digest of the reached code for each file.
+    foreign
+        Names of the modules of others that it imports.
+    definitions
+        The reached definitions, as file and name.
+    """
 
     files: dict[str, str]
     foreign: frozenset[str]
+    definitions: frozenset[tuple[str, str]] = frozenset()
 
 
 class Reader:
@@ -122,7 +133,8 @@ class Reader:
                 found.setdefault(piece.file, []).append((target.name, piece.digest))
             queue += piece.leads
         files = {name: digest_of(repr(sorted(pieces)))[:16] for name, pieces in found.items()}
-        return Reached(files, frozenset(foreign - sys.stdlib_module_names))
+        definitions = frozenset((file, name) for file in found for name, _ in found[file])
+        return Reached(files, frozenset(foreign - sys.stdlib_module_names), definitions)
 
     def _read(self, target: Target) -> Piece:
         if "/" in target.module:
@@ -161,7 +173,7 @@ class Reader:
     def _names(self, node: ast.AST, dotted: str, module: Module, own: str) -> Iterator[Target]:
         local = dict(imports_within(node, own))
         handled = set[ast.AST]()
-        for part in ast.walk(node):
+        for part, shadowed in scoped(node, frozenset()):
             if isinstance(part, ast.Constant) and isinstance(part.value, str):
                 yield from self._named_file(part.value)
             if part in handled or not isinstance(part, ast.Attribute | ast.Name):
@@ -172,11 +184,11 @@ class Reader:
                 handled.add(base)
                 chain.insert(0, base.attr)
                 base = base.value
-            if not isinstance(base, ast.Name):
+            if not isinstance(base, ast.Name) or base.id in shadowed:
                 continue
             handled.add(base)
             target = local.get(base.id) or module.imports.get(base.id)
-            if target and base.id not in module.definitions:
+            if target and base.id not in module.definitions and isinstance(base.ctx, ast.Load):
                 yield self._along(target, chain)
             elif base.id in module.definitions:
                 yield Target(dotted, base.id)
@@ -253,6 +265,31 @@ def is_type_checking(node: ast.AST) -> bool:
         and isinstance(node.test, ast.Name)
         and node.test.id == "TYPE_CHECKING"
     )
+
+
+def scoped(node: ast.AST, shadowed: frozenset[str]) -> Iterator[tuple[ast.AST, frozenset[str]]]:
+    """Walk a statement; beside each part, the names that functions around it bind themselves."""
+    yield node, shadowed
+    inside: list[ast.AST] = []
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        inside = [node.body] if isinstance(node, ast.Lambda) else list(node.body)
+        parts = [part for child in inside for part in ast.walk(child)]
+        given = {arg.arg for arg in ast.walk(node.args) if isinstance(arg, ast.arg)}
+        stored = {p.id for p in parts if isinstance(p, ast.Name) and isinstance(p.ctx, ast.Store)}
+        shared = {n for p in parts if isinstance(p, ast.Global) for n in p.names}
+        # A function inside may bind a name that the one around it means otherwise.
+        deeper = {
+            name
+            for part in parts
+            if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            for name in {p.id for p in ast.walk(part) if isinstance(p, ast.Name)}
+        }
+        local = shadowed | given | (stored - shared - deeper)
+        for child in inside:
+            yield from scoped(child, frozenset(local))
+    for child in ast.iter_child_nodes(node):
+        if child not in inside:
+            yield from scoped(child, shadowed)
 
 
 def bindings(node: ast.stmt, package: str) -> Iterator[tuple[str, Target]]:
