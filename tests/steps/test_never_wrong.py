@@ -179,6 +179,7 @@ HARMLESS = [unparsed, commented, documented, extended, reordered]
 
 
 @pytest.mark.unit
+@pytest.mark.slow
 @FEW
 @given(
     edits=st.lists(
@@ -201,6 +202,7 @@ def test_any_number_of_harmless_edits_changes_no_key(
 
 
 @pytest.mark.unit
+@pytest.mark.slow
 @FEW
 @given(place=st.integers(0, 10**6))
 def test_one_more_statement_in_a_definition_changes_exactly_the_steps_that_reach_it(
