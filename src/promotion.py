@@ -23,6 +23,7 @@ from src.registry import (
     ALIASES,
     ARCHIVED,
     CHAMPION,
+    MOVED,
     PRODUCTION,
     STAGE,
     STAGING,
@@ -35,7 +36,7 @@ from src.registry import (
 REPLACED = "pipeline.replaced"  # the version that stood in Production before
 AGAIN = "pipeline.again"  # the version whose model this one holds again
 FORCED = "pipeline.force_reason"
-OF_ITS_OWN = (SUPERSEDED_BY, REPLACED, AGAIN, STAGE)  # tags that a copy does not take over
+OF_ITS_OWN = (SUPERSEDED_BY, REPLACED, AGAIN, STAGE, MOVED)  # tags that a copy does not take over
 LOOKS = 10  # how often the registry is looked at before others are left to put it right
 MOVES = "\n\n## Moves\n"
 STAGELESS = {"NOT_IMPLEMENTED", "ENDPOINT_NOT_FOUND", "FEATURE_DISABLED"}
@@ -194,6 +195,7 @@ def note(version: Version, text: str, reason: Reason) -> None:
 def set_stage(version: Version, stage: str) -> None:
     """Move one version; what stands in Production meanwhile is archived."""
     client, name, number = mlflow.MlflowClient(), version.name, str(version.number)
+    client.set_model_version_tag(name, number, MOVED, stage)
     try:
         with quiet():
             client.transition_model_version_stage(
@@ -210,7 +212,7 @@ def set_stage(version: Version, stage: str) -> None:
     for known, alias in ALIASES.items():
         if known == stage:
             client.set_registered_model_alias(name, alias, number)
-        elif client.get_registered_model(name).aliases.get(alias) == number:
+        elif aliases_of(name).get(alias) == version.number:
             client.delete_registered_model_alias(name, alias)
 
 
@@ -275,7 +277,7 @@ def follow(name: str, known: list[Version]) -> None:
 
 def aliases_of(name: str) -> dict[str, int]:
     """Give our aliases with the versions they stand on."""
-    found: Mapping[str, str] = mlflow.MlflowClient().get_registered_model(name).aliases
+    found: Mapping[str, str | int] = mlflow.MlflowClient().get_registered_model(name).aliases
     return {alias: int(found[alias]) for alias in ALIASES.values() if alias in found}
 
 

@@ -19,6 +19,7 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 PRODUCTION, STAGING, ARCHIVED, NONE = "Production", "Staging", "Archived", "None"
 ALIASES = {PRODUCTION: CHAMPION, STAGING: CHALLENGER}
 STAGE = "pipeline.stage"  # where the registry itself keeps none
+MOVED = "pipeline.moved"  # the stage that a command of ours moved it to last
 DIGEST, JUDGED_AGAINST, SUPERSEDED_BY = (
     "pipeline.digest",
     "pipeline.judged_against",
@@ -154,13 +155,23 @@ def same_model(name: str, candidate: str) -> Version | None:
     return next((v for v in versions(name) if v.digest == candidate), None)
 
 
+def left_behind(version: Version) -> bool:
+    """Tell whether an interrupted registration left a version before it came to a stage."""
+    return version.stage == NONE and MOVED not in version.tags
+
+
+def write_card(version: Version, card: str) -> None:
+    """Give a version its card."""
+    mlflow.MlflowClient().update_model_version(version.name, str(version.number), card)
+
+
 def register(name: str, model_uri: str, tags: Mapping[str, str], card: str) -> Version:
     """Create a version of a logged model with its card; it holds no stage yet.
 
     A version that an interrupted registration left without a stage is taken up again.
     """
     left = same_model(name, tags[DIGEST])
-    if left is not None and left.stage == NONE:
+    if left is not None and left_behind(left):
         return left
     client = mlflow.MlflowClient()
     try:
@@ -169,5 +180,6 @@ def register(name: str, model_uri: str, tags: Mapping[str, str], card: str) -> V
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     made = mlflow.register_model(model_uri, name, tags=dict(tags))
-    client.update_model_version(name, made.version, card)
-    return next(v for v in versions(name) if v.number == int(made.version))
+    version = next(v for v in versions(name) if v.number == int(made.version))
+    write_card(version, card)
+    return version

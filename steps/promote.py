@@ -92,9 +92,10 @@ def promote(params: Any, store: Store, as_json: bool) -> int:
         run_id = recorded.info.run_id
         version = found or register(run_id)
         against = rises and not evidence.passed
+        rolled_back = "Rolled back. " if params.version == PREVIOUS else ""
         reason = promotion.Reason(
             by=who(store, run_id),
-            why=params.force_reason or evidence.sentence,
+            why=rolled_back + (params.force_reason or evidence.sentence),
             run_id=run_id,
             forced=params.force_reason if against else "",
         )

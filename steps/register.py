@@ -66,7 +66,10 @@ def decide(context: Context, name: str, evaluation: Evaluation) -> tuple[int, st
     promotion.settle(name)
     candidate = context.inputs["candidate"]
     champion, known = registry.champion(name), registry.same_model(name, candidate.digest)
+    judged = context.inputs["evaluation"].uri
     if champion and champion.identity == candidate.digest:
+        if not champion.description:
+            registry.write_card(champion, card(context.store, evaluation, judged))
         return champion.number, f"{name} version {champion.number} is this model already"
     if not evaluation.promote:
         return 0, f"not registered. {evaluation.verdict}"
@@ -76,12 +79,12 @@ def decide(context: Context, name: str, evaluation: Evaluation) -> tuple[int, st
             f"another version of {name} became the champion since the evaluation.",
             "Run main again: it evaluates against the new champion.",
         )
-    if known and known.stage != registry.NONE and registry.SUPERSEDED_BY not in known.tags:
+    by_hand = known and not registry.left_behind(known)
+    if known and by_hand and registry.SUPERSEDED_BY not in known.tags:
         return 0, (
             f"not registered. {name} version {known.number} is this model, and a person moved it "
             f"to {known.stage}"
         )
-    judged = context.inputs["evaluation"].uri
     version = registry.register(
         name,
         candidate.uri,

@@ -71,6 +71,7 @@ class Made:
 
 def gather(store: Store, evaluation_run: str, task: str) -> Made:
     """Follow the runs from an evaluation back to the source."""
+    from src.pipeline.runs import code_version
     from src.pipeline.step import all_steps
 
     runs, tags, params = dict[str, str](), dict[str, Mapping[str, str]](), dict[str, str]()
@@ -93,7 +94,8 @@ def gather(store: Store, evaluation_run: str, task: str) -> Made:
     if train:
         key = read_key(train)
         found |= {"environment": key.environment, "family": str(key.params.get("family", ""))}
-        found["commit"] = train.get("mlflow.source.git.commit", "unknown")
+        commit, now = train.get("mlflow.source.git.commit", "unknown"), code_version()
+        found["commit"] = now if now.startswith(commit) else commit
         if url := train.get("mlflow.source.git.repoURL", ""):
             found["project"] = CREDENTIALS.sub("", url)
     data = {n: d for name in tags for n, d in read_key(tags[name]).inputs.items()}
@@ -181,7 +183,7 @@ def reproduce(made: Made) -> str:
     project = shlex.quote(made.project)
     text = f"```\nmlflow run {project} -v {commit} -e main --env-manager uv {given}\n```\n\n"
     if dirty:
-        text += "Files differed from that commit when it was made.\n\n"
+        text += "Files differed from that commit when it was registered.\n\n"
     packages = ", ".join(f"{name} {version}" for name, version in made.environment.items())
     runs = ", ".join(f"{name} `{made.runs[name]}`" for name in ORDER if name in made.runs)
     return text + f"Made with {packages or 'an unknown environment'}.\n\nRuns: {runs}."
