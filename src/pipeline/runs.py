@@ -145,6 +145,15 @@ class Store:
             return version.run_id or "", MODEL
         return "", ""
 
+    def made_by(self, uri: str) -> str:
+        """Name the run that made an artifact; empty if it cannot be told."""
+        return self._origin(uri)[0]
+
+    def tagged(self, tag: str, most: int = 1) -> list[tuple[Run, Sealed]]:
+        """List the newest sealed runs that carry a tag, newest first."""
+        runs = self._search(f"tags.`{tag}` LIKE '%' AND attributes.status = 'FINISHED'", most)
+        return [(run, made) for run in runs if (made := sealed(run))]
+
     def sibling(self, uri: str, name: str) -> Output | None:
         """Find another artifact of the run that made this one; None if it cannot be told."""
         run_id, _ = self._origin(uri)
