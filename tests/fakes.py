@@ -85,6 +85,9 @@ class FakeStore:
     def set_tag(self, run_id: str, name: str, value: str) -> None:
         self.runs[run_id][name] = value
 
+    def note_failure(self, run_id: str, reason: str, error: BaseException) -> None:
+        self.runs[run_id]["pipeline.failure"] = reason
+
     def find(self, digest: str) -> Sealed | None:
         for run_id, tags in reversed(self.runs.items()):
             if f"pipeline.sealed.{digest}" in tags and tags["status"] == "FINISHED":

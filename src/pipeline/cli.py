@@ -10,6 +10,7 @@ from src.errors import UserError
 from src.pipeline import console
 from src.pipeline.caller import launched, launcher_run
 from src.pipeline.execute import execute, one_line
+from src.pipeline.faults import explain, is_away
 from src.pipeline.jobs import check_step
 from src.pipeline.project import overview, usage
 from src.pipeline.results import FAILURE
@@ -55,7 +56,11 @@ def main(arguments: Sequence[str]) -> int:
         note_failure(error)
         return INTERRUPTED
     except Exception as error:
-        traceback.print_exc()
+        if known_fault := explain(error):
+            console.complain(known_fault)
+            note_failure(error)
+            return MISTAKE
+        console.progress(traceback.format_exc().rstrip())
         console.progress(f"error: {one_line(error)}")
         note_failure(error)
         return FAILED
@@ -64,7 +69,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def note_failure(error: BaseException) -> None:
     """Say on the launcher's run why it failed: it may have failed before it was taken up."""
-    if not launched():
+    if not launched() or is_away(error):
         return
     with suppress(Exception):  # the store itself may be what failed
         from src.pipeline.runs import Store

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,12 +15,16 @@ from src.errors import UserError
 from src.pipeline import console
 from src.pipeline.caller import FOLDER, caller_folder, launched
 from src.pipeline.execute import alike, find_result, key_for, one_line
+from src.pipeline.faults import AWAY, is_away
 from src.pipeline.jobs import Job
-from src.pipeline.results import FAILURE, STEP, Output, Sealed
+from src.pipeline.patience import lose_patience
+from src.pipeline.results import STEP, Output, Sealed
 from src.pipeline.seals import holds
 
 if TYPE_CHECKING:
     from src.pipeline.runs import Store
+
+ATTEMPTS = 2  # a step that the store cut off, perhaps in the middle of a write, runs once more
 
 
 @dataclass(frozen=True)
@@ -156,13 +160,17 @@ class Chain:
         parameters |= {name: made.uri for name, made in inputs.items()}
         if job.step.name == self.force:
             parameters["force"] = "true"
-        with console.captured() as output:
-            finished = self.store.start(job.step.name, job.title, parameters)
+        for _ in range(ATTEMPTS):
+            with console.captured() as output:
+                finished = self.store.start(job.step.name, job.title, parameters)
+            if finished:
+                break
+            said = self.store.failure(parent_id, job.step.name) or last_words(output)
+            if not said.startswith(AWAY):
+                break
         if not finished:
-            said = self.store.failure(parent_id, job.step.name)
-            last = said or next(reversed(output), "it did not start")
             raise UserError(
-                f"{job.title} failed: {last}", f"To see more: {command(job, parameters)}"
+                f"{job.title} failed: {said}", f"To see more: {command(job, parameters)}"
             )
         key = key_for(job.step, job.typed, inputs)
         result = self.store.find(key.digest)
@@ -172,6 +180,15 @@ class Chain:
                 "Did the code or the source change while it ran? Run again.",
             )
         return result
+
+
+def last_words(output: Sequence[str]) -> str:
+    """Find why a process failed in what it printed: its error, else its last line."""
+    for number, line in enumerate(output):
+        if line.startswith("error: "):
+            return " ".join([line.removeprefix("error: "), *list(output)[number + 1 :]])
+    last = f"; its last line: {output[-1]}" if output else ""
+    return f"its process ended without a reason: killed, or out of memory{last}"
 
 
 def made_by(job: Job, made: tuple[str, str]) -> bool:
@@ -223,7 +240,7 @@ class Parent:
 
     def __exit__(self, *error: Any) -> bool | None:
         if self.run_id and error[1] is not None:
-            self.store.client.set_tag(self.run_id, FAILURE, one_line(error[1]))
+            self.store.note_failure(self.run_id, one_line(error[1]), error[1])
         return self.stack.__exit__(*error)
 
 
@@ -245,6 +262,10 @@ def drive(chain: Chain, title: str, as_json: bool) -> int:
         try:
             for done in chain.run(parent, tell):
                 finished.append(done)
+        except BaseException as error:
+            if is_away(error):
+                lose_patience()
+            raise
         finally:
             if parent.run_id:
                 store.describe(parent.run_id, *record(finished, store.experiment_id))

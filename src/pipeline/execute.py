@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from src.errors import UserError
 from src.pipeline.caller import launched
+from src.pipeline.faults import explain
 from src.pipeline.keys import Key, make_key, nearest_key, project_reader, sentence
-from src.pipeline.results import FAILURE, REASON, REUSED, SUMMARY, Output, Sealed, key_tags
+from src.pipeline.results import REASON, REUSED, SUMMARY, Output, Sealed, key_tags
 from src.pipeline.seals import holds
 from src.pipeline.step import ROOT, Step, build, content_of, upstream
 
@@ -246,7 +247,7 @@ def perform(
             outputs = {name: store.locate(made) for name, made in outputs.items()}
             check_outside(step, params, inputs, key)
         except BaseException as error:
-            store.client.set_tag(run_id, FAILURE, one_line(error))
+            store.note_failure(run_id, one_line(error), error)
             raise
         summary = context.details.get("summary", "")
         store.describe(run_id, {SUMMARY: summary}, f"{summary}\n\nWhy it ran: {reason}")
@@ -283,6 +284,8 @@ def one_line(error: BaseException) -> str:
     """Say what went wrong without quoting data: only our own errors are known not to."""
     if isinstance(error, UserError):
         return f"{error.message} {error.hint}".strip()
+    if known := explain(error):
+        return f"{known.message} {known.hint}"
     frames = traceback.extract_tb(error.__traceback__)
     ours = [f for f in frames if f.filename.startswith(str(ROOT)) and ".venv" not in f.filename]
     where = f" at {Path(ours[-1].filename).relative_to(ROOT)}:{ours[-1].lineno}" if ours else ""

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,20 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput, R
 from mlflow.exceptions import ExecutionException, MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.artifact.utils.models import get_model_name_and_version
+from mlflow.tracking._tracking_service.utils import _get_store
 
 from src.errors import UserError
-from src.pipeline.caller import launched, tracking_uri
+from src.pipeline.caller import artifacts_destination, launched, tracking_uri
 from src.pipeline.content import content_digest
+from src.pipeline.faults import is_away
 from src.pipeline.keys import Key
+from src.pipeline.patience import (
+    be_patient,
+    lose_patience,
+    reach,
+    wait_for_databases,
+    without_password,
+)
 from src.pipeline.results import (
     ACCEPTED,
     FAILURE,
@@ -49,22 +58,32 @@ class Store:
     def __init__(self) -> None:
         uri = tracking_uri()
         os.environ["MLFLOW_TRACKING_URI"] = uri
+        be_patient()
+        reach(uri)
+        wait_for_databases()
         mlflow.set_tracking_uri(uri)
         self.client = mlflow.MlflowClient(uri)
         try:
-            self.experiment_id = self._experiment()
+            self.experiment_id = self._experiment(uri)
         except MlflowException as error:
             raise UserError(
                 f"the tracking store cannot be opened ({type(error).__name__}).",
                 "Check MLFLOW_TRACKING_URI and that its server is up.",
             ) from error
 
-    def _experiment(self) -> str:
+    def _experiment(self, uri: str) -> str:
+        destination = "" if uri.startswith("http") else artifacts_destination()
+        if destination:
+            # The first to open a fresh store says where its artifacts go.
+            _get_store(uri, destination)  # type: ignore[no-untyped-call]
         if typed := os.environ.get("MLFLOW_EXPERIMENT_ID"):
             return typed
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME", "Default")
         known = self.client.get_experiment_by_name(name)
-        return known.experiment_id if known else self.client.create_experiment(name)
+        if known:
+            return known.experiment_id
+        location = f"{destination}/{name}" if destination else None
+        return self.client.create_experiment(name, location)
 
     def _search(self, query: str, most: int) -> list[Run]:
         order = ["attributes.start_time DESC"]
@@ -193,9 +212,19 @@ class Store:
         ) as run:
             mlflow.set_tags({**tags, "mlflow.runName": name})
             # The launcher has logged what was typed, and a logged value cannot change.
-            known = self.client.get_run(run.info.run_id).data.params
-            mlflow.log_params({n: v for n, v in params.items() if n not in known})
+            known = self.client.get_run(run.info.run_id).data
+            mlflow.log_params({n: v for n, v in params.items() if n not in known.params})
+            # It also notes where a clone came from, as git was told to reach it.
+            clean = {name: without_password(value) for name, value in known.tags.items()}
+            mlflow.set_tags({n: value for n, value in clean.items() if value != known.tags[n]})
             yield run
+
+    def note_failure(self, run_id: str, reason: str, error: BaseException) -> None:
+        """Tag a run with why it failed, unless it is the store itself that failed."""
+        if is_away(error):
+            lose_patience()
+        with suppress(MlflowException):
+            self.client.set_tag(run_id, FAILURE, reason)
 
     def start(self, step: str, title: str, parameters: Mapping[str, Any]) -> bool:
         """Run a step as a project run of its own below the active run; False if it failed."""
