@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,9 @@ from src.pipeline import console
 from src.pipeline.caller import FOLDER, caller_folder, launched
 from src.pipeline.execute import find_result, key_for, one_line, reason_for
 from src.pipeline.jobs import Job
+from src.pipeline.owner import me
 from src.pipeline.results import FAILURE, STEP, Output, Sealed
+from src.pipeline.stopping import DRIVER
 
 if TYPE_CHECKING:
     from src.pipeline.runs import Store
@@ -123,11 +125,25 @@ class Chain:
             result = done.result
             if result is None:
                 start = time.monotonic()
-                result = self.start(job, parent())
-                done = Done(job, "run", done.reason, result, time.monotonic() - start)
+                with self.claim(job, parent()) as made:
+                    result = made or self.start(job, parent())
+                    reason, outcome = done.reason, "run"
+                    if made:
+                        reason, outcome = f"made meanwhile by run {made.run_id[:8]}…", "reuse"
+                    done = Done(job, outcome, reason, result, time.monotonic() - start)
                 tell(done)
             self.keep(job, result)
             yield done
+
+    def claim(self, job: Job, parent_id: str) -> AbstractContextManager[Sealed | None]:
+        """Hold the claim to a job's work, or wait for the result that somebody else makes."""
+        key = key_for(job.step, job.typed, self.inputs(job) or {})
+
+        def made() -> Sealed | None:
+            forced = job.step.name == self.force
+            return None if forced else find_result(job.step, key, self.store)
+
+        return self.store.claim(key.digest, job.title, parent_id, made, console.progress)
 
     def start(self, job: Job, parent_id: str) -> Sealed:
         """Run a job's step as a project run of its own, below the parent."""
@@ -221,10 +237,15 @@ def drive(jobs: Iterable[Job], force: str, title: str, store: Store, as_json: bo
         if not as_json:
             console.say(console.row(done.job.title, *words(done)))
 
+    store.close_stale()
     with Parent(store, title) as parent:
         try:
             for done in Chain(jobs, store, force).run(parent, tell):
                 finished.append(done)
+        except KeyboardInterrupt:
+            kept = ", ".join(done.job.title for done in finished) or "nothing was finished yet"
+            console.progress(f"stopped. Kept: {kept}.")
+            raise
         finally:
             if parent.run_id:
                 store.describe(parent.run_id, *record(finished))
@@ -265,4 +286,5 @@ def prepare_environment(store: Store) -> None:
     if os.environ["PATH"].split(os.pathsep)[0] != folder:
         os.environ["PATH"] = folder + os.pathsep + os.environ["PATH"]
     os.environ[FOLDER] = str(caller_folder())
+    os.environ[DRIVER] = f"{me().pid} {me().started}"
     os.environ["MLFLOW_EXPERIMENT_ID"] = store.experiment_id

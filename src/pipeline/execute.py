@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.errors import UserError
-from src.pipeline.caller import launched
+from src.pipeline.caller import launched, launcher_run
 from src.pipeline.keys import Key, make_key, nearest_key, project_reader, sentence
 from src.pipeline.results import FAILURE, REASON, REUSED, SUMMARY, Output, Sealed, key_tags
 from src.pipeline.step import ROOT, Step, build, content_of, upstream
+from src.pipeline.stopping import Stopped
+from src.pipeline.temporary import temporary_folder
 
 if TYPE_CHECKING:
     from src.pipeline.runs import Store
@@ -185,12 +186,18 @@ def execute(
     key = key_for(step, typed, inputs)
     forced = typed.get("force") == "true"
     result = None if forced else find_result(step, key, store)
-    if result is not None:
-        if launched():
-            note_reuse(step, result, store)
-        return result, True
-    reason = "forced" if forced else reason_for(step, key, store)
-    return perform(step, typed, inputs, key, reason, store, say), False
+    if result is None:
+        reason = "forced" if forced else reason_for(step, key, store)
+
+        def done() -> Sealed | None:
+            return None if forced else find_result(step, key, store)
+
+        with store.claim(key.digest, step.name, launcher_run(), done, say) as result:
+            if result is None:
+                return perform(step, typed, inputs, key, reason, store, say), False
+    if launched():
+        note_reuse(step, result, store)
+    return result, True
 
 
 def perform(
@@ -212,11 +219,11 @@ def perform(
         logged |= content_of(model)
     tags = key_tags(key) | {REASON: reason}
     with (
-        tempfile.TemporaryDirectory(prefix=f"{step.name}-") as folder,
+        temporary_folder() as folder,
         store.run(step.name, tags, logged) as run,
     ):
         run_id = run.info.run_id
-        context = Context(params, parts, inputs, run_id, Path(folder), store, say)
+        context = Context(params, parts, inputs, run_id, folder, store, say)
         try:
             for name, made in inputs.items():
                 store.link_input(run_id, name, made)
@@ -247,6 +254,8 @@ def one_line(error: BaseException) -> str:
     """Say what went wrong without quoting data: only our own errors are known not to."""
     if isinstance(error, UserError):
         return f"{error.message} {error.hint}".strip()
+    if isinstance(error, Stopped):
+        return str(error)
     frames = traceback.extract_tb(error.__traceback__)
     ours = [f for f in frames if f.filename.startswith(str(ROOT)) and ".venv" not in f.filename]
     where = f" at {Path(ours[-1].filename).relative_to(ROOT)}:{ours[-1].lineno}" if ours else ""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,19 @@ from mlflow.exceptions import ExecutionException, MlflowException
 from mlflow.store.artifact.utils.models import get_model_name_and_version
 
 from src.errors import UserError
-from src.pipeline.caller import launched, tracking_uri
+from src.pipeline.caller import launched, launcher_run, tracking_uri
+from src.pipeline.claims import Claim, Claims, claimed
 from src.pipeline.content import content_digest
+from src.pipeline.database import create_once
 from src.pipeline.keys import Key
+from src.pipeline.owner import beating, me
 from src.pipeline.results import FAILURE, SEAL, STEP, Output, Sealed, read_key, read_seal, seal_tags
+from src.pipeline.stale import PARENT, close_stale_runs
 from src.pipeline.step import ROOT
+from src.pipeline.temporary import clear_left_folders
 
 MODEL = "candidate"  # the name that a logged model has among its run's artifacts
+OPEN = set[str]()  # runs that this process is recording
 NEAR = 20  # past runs of a step among which the nearest is looked for
 
 
@@ -36,6 +42,7 @@ class Store:
         mlflow.set_tracking_uri(uri)
         self.client = mlflow.MlflowClient(uri)
         try:
+            create_once(uri)
             self.experiment_id = self._experiment()
         except MlflowException as error:
             raise UserError(
@@ -48,6 +55,10 @@ class Store:
             return typed
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME", "Default")
         known = self.client.get_experiment_by_name(name)
+        if known is None:
+            with suppress(MlflowException):  # made meanwhile by somebody else
+                return self.client.create_experiment(name)
+            known = self.client.get_experiment_by_name(name)
         return known.experiment_id if known else self.client.create_experiment(name)
 
     def _search(self, query: str, most: int) -> list[Run]:
@@ -140,13 +151,57 @@ class Store:
         """Record a run; under `mlflow run` adopt the one that the launcher made."""
         own = not launched()
         with mlflow.start_run(
-            run_name=name if own else None, experiment_id=self.experiment_id if own else None
+            run_name=name if own else None,
+            experiment_id=self.experiment_id if own else None,
+            tags={**tags, **me().as_tags()},
         ) as run:
-            mlflow.set_tags(dict(tags))
-            # The launcher has logged what was typed, and a logged value cannot change.
-            known = self.client.get_run(run.info.run_id).data.params
-            mlflow.log_params({n: v for n, v in params.items() if n not in known})
-            yield run
+            run_id = run.info.run_id
+            OPEN.add(run_id)
+            try:
+                with beating(lambda tag, value: self.client.set_tag(run_id, tag, value)):
+                    # The launcher has logged what was typed, and a logged value cannot change.
+                    known = self.client.get_run(run_id).data.params
+                    mlflow.log_params({n: v for n, v in params.items() if n not in known})
+                    yield run
+            except KeyboardInterrupt:
+                mlflow.end_run("KILLED")
+                raise
+            OPEN.discard(run_id)
+
+    def claim(
+        self,
+        digest: str,
+        title: str,
+        run_id: str,
+        done: Callable[[], Sealed | None],
+        say: Callable[[str], None],
+    ) -> AbstractContextManager[Sealed | None]:
+        """Hold the claim to some work for a block, or wait for the result of who holds it.
+
+        Parameters
+        ----------
+        digest
+            The work's key.
+        run_id
+            The run under which it will be done, if there is one yet.
+        done
+            Looks for the result.
+        """
+        parent = self.client.get_run(run_id).data.tags.get(PARENT, "") if run_id else ""
+        client = mlflow.MlflowClient(tracking_uri(), tracking_uri())
+
+        def tell(claim: Claim) -> None:
+            say(f"{title}: waiting for another run of the same work, {claim}")
+
+        claims = Claims(client, self.experiment_id)
+        return claimed(claims, digest, run_id, parent, done, tell)
+
+    def close_stale(self) -> None:
+        """Close what processes that died have left: runs, claims, temporary folders."""
+        clear_left_folders()
+        if close_stale_runs(self.client, self.experiment_id):
+            client = mlflow.MlflowClient(tracking_uri(), tracking_uri())
+            Claims(client, self.experiment_id).clear_dead()
 
     def start(self, step: str, title: str, parameters: Mapping[str, Any]) -> bool:
         """Run a step as a project run of its own below the active run; False if it failed."""
@@ -160,8 +215,23 @@ class Store:
                 env_manager="local",
             )
         except ExecutionException:
+            self._close_child(step, "", "its process was killed, or ran out of memory")
             return False
+        except KeyboardInterrupt as error:
+            self._close_child(step, "KILLED", str(error) or "interrupted")
+            raise
         return True
+
+    def _close_child(self, step: str, status: str, why: str) -> None:
+        """Close the newest run of a step below the active run, if it did not finish."""
+        active = mlflow.active_run()
+        found = self._below(active.info.run_id, step) if active else None
+        if found is None or found.info.status == "FINISHED":
+            return
+        if FAILURE not in found.data.tags:
+            self.client.set_tag(found.info.run_id, FAILURE, why)
+        if status and found.info.status != status:
+            self.client.set_terminated(found.info.run_id, status)
 
     def upload(self, run_id: str, path: Path) -> None:
         """Put a file or folder among a run's artifacts, under its own name."""
@@ -195,12 +265,29 @@ class Store:
 
     def failure(self, parent_id: str, step: str) -> str:
         """Read why the newest run of a step below a parent failed; empty if it could not say."""
+        found = self._below(parent_id, step)
+        return found.data.tags.get(FAILURE, "") if found else ""
+
+    def _below(self, parent_id: str, step: str) -> Run | None:
+        """Find the newest run of a step below a parent."""
         query = (
             f"tags.`mlflow.parentRunId` = '{parent_id}' AND "
             f"tags.`mlflow.project.entryPoint` = '{step}'"
         )
-        runs = self._search(query, 1)
-        return runs[0].data.tags.get(FAILURE, "") if runs else ""
+        return next(iter(self._search(query, 1)), None)
+
+
+def close_open(why: str) -> None:
+    """Close the runs that this process has not: it was told to stop."""
+    while mlflow.active_run():
+        mlflow.end_run("KILLED")
+    client = mlflow.MlflowClient(tracking_uri())
+    for run_id in {launcher_run(), *OPEN} - {""}:
+        run = client.get_run(run_id)
+        if FAILURE not in run.data.tags and run.info.status != "FINISHED":
+            client.set_tag(run_id, FAILURE, why)
+        if run.info.status == "RUNNING":
+            client.set_terminated(run_id, "KILLED")
 
 
 def sealed(run: Run) -> Sealed | None:
