@@ -26,6 +26,7 @@ from src.pipeline.owner import beating, me
 from src.pipeline.results import FAILURE, SEAL, STEP, Output, Sealed, read_key, read_seal, seal_tags
 from src.pipeline.stale import PARENT, close_stale_runs
 from src.pipeline.step import ROOT
+from src.pipeline.stopping import STOPPED
 from src.pipeline.temporary import clear_left_folders
 
 MODEL = "candidate"  # the name that a logged model has among its run's artifacts
@@ -228,8 +229,11 @@ class Store:
         found = self._below(active.info.run_id, step) if active else None
         if found is None or found.info.status == "FINISHED":
             return
-        if FAILURE not in found.data.tags:
+        said = found.data.tags.get(FAILURE)
+        if said is None:
             self.client.set_tag(found.info.run_id, FAILURE, why)
+        elif said.startswith(STOPPED):  # MLflow has made FAILED of the KILLED it said of itself
+            status = "KILLED"
         if status and found.info.status != status:
             self.client.set_terminated(found.info.run_id, status)
 

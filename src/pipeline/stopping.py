@@ -16,6 +16,7 @@ from src.pipeline.caller import SHELLS, launched
 from src.pipeline.owner import process_lives, start_of
 
 DRIVER = "PIPELINE_DRIVER"  # the process that started a step: its number and start
+STOPPED = "stopped"
 TOLD, ORPHANED, OVER = "told", "orphaned", "over"
 GRACE_SECONDS = 15.0
 POLL_SECONDS = 0.5
@@ -43,7 +44,7 @@ class Watch:
         if self.number:
             return
         self.number = number
-        self.why = self.why or f"stopped by {signal.Signals(number).name}"
+        self.why = self.why or f"{STOPPED} by {signal.Signals(number).name}"
         end_children(signal.SIGTERM)
         raise Stopped(number, self.why)
 
@@ -57,13 +58,13 @@ class Watch:
         if event == OVER:
             return
         if event == ORPHANED:
-            self.why = "stopped because the process that started it is gone"
+            self.why = f"{STOPPED} because the process that started it is gone"
             os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(GRACE_SECONDS)
         end_children(signal.SIGKILL)
         time.sleep(GRACE_SECONDS)
         with suppress(Exception):
-            self.last_words(self.why or "stopped")
+            self.last_words(self.why or STOPPED)
         os._exit(128 + (self.number or signal.SIGTERM))
 
 
