@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,9 +17,11 @@ from src.pipeline.caller import FOLDER, caller_folder, launched
 from src.pipeline.execute import alike, find_result, key_for, one_line
 from src.pipeline.faults import AWAY, is_away
 from src.pipeline.jobs import Job
+from src.pipeline.owner import me
 from src.pipeline.patience import lose_patience
 from src.pipeline.results import STEP, Output, Sealed
 from src.pipeline.seals import holds
+from src.pipeline.stopping import DRIVER
 
 if TYPE_CHECKING:
     from src.pipeline.runs import Store
@@ -131,9 +133,16 @@ class Chain:
             result = done.result
             if result is None:
                 start = time.monotonic()
-                do = self.take if done.outcome == "accept" else self.start
-                result = do(job, parent(), done.reason)
-                done = replace(done, result=result, seconds=time.monotonic() - start)
+                with self.claim(job, parent()) as made:
+                    if made:
+                        reason = f"made meanwhile by run {made.run_id[:8]}…"
+                        done = replace(done, outcome="reuse", reason=reason, result=made)
+                    else:
+                        do = self.take if done.outcome == "accept" else self.start
+                        done = replace(done, result=do(job, parent(), done.reason))
+                result = done.result
+                assert result is not None  # noqa: S101 - for the type checker
+                done = replace(done, seconds=time.monotonic() - start)
                 tell(done)
             self.keep(job, result)
             yield done
@@ -152,6 +161,16 @@ class Chain:
                 f"there is no past result of {job.title} to accept.", "Leave accept= out."
             )
         return self.store.accept(key, past, job.title, parent_id, reason)
+
+    def claim(self, job: Job, parent_id: str) -> AbstractContextManager[Sealed | None]:
+        """Hold the claim to a job's work, or wait for the result that somebody else makes."""
+        key = key_for(job.step, job.typed, self.inputs(job) or {})
+
+        def made() -> Sealed | None:
+            forced = job.step.name == self.force
+            return None if forced else find_result(job.step, key, self.store)[0]
+
+        return self.store.claim(key.digest, job.title, parent_id, made, console.progress)
 
     def start(self, job: Job, parent_id: str, reason: str) -> Sealed:
         """Run a job's step as a project run of its own, below the parent."""
@@ -258,10 +277,15 @@ def drive(chain: Chain, title: str, as_json: bool) -> int:
         if not as_json:
             console.say(console.row(done.job.title, *words(done)))
 
+    store.close_stale()
     with Parent(store, title) as parent:
         try:
             for done in chain.run(parent, tell):
                 finished.append(done)
+        except KeyboardInterrupt:
+            kept = ", ".join(done.job.title for done in finished) or "nothing was finished yet"
+            console.progress(f"stopped. Kept: {kept}.")
+            raise
         except BaseException as error:
             if is_away(error):
                 lose_patience()
@@ -308,4 +332,5 @@ def prepare_environment(store: Store) -> None:
     if os.environ["PATH"].split(os.pathsep)[0] != folder:
         os.environ["PATH"] = folder + os.pathsep + os.environ["PATH"]
     os.environ[FOLDER] = str(caller_folder())
+    os.environ[DRIVER] = f"{me().pid} {me().started}"
     os.environ["MLFLOW_EXPERIMENT_ID"] = store.experiment_id

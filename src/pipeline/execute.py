@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,12 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.errors import UserError
-from src.pipeline.caller import launched
+from src.pipeline.caller import launched, launcher_run
 from src.pipeline.faults import explain
 from src.pipeline.keys import Key, make_key, nearest_key, project_reader, sentence
 from src.pipeline.results import REASON, REUSED, SUMMARY, Output, Sealed, key_tags
 from src.pipeline.seals import holds
 from src.pipeline.step import ROOT, Step, build, content_of, upstream
+from src.pipeline.stopping import Stopped
+from src.pipeline.temporary import temporary_folder
 
 if TYPE_CHECKING:
     from src.pipeline.runs import Store
@@ -203,11 +204,17 @@ def execute(
     key = key_for(step, typed, inputs)
     forced = typed.get("force") == "true"
     result, reason = (None, "forced") if forced else find_result(step, key, store)
-    if result is not None:
-        if launched():
-            note_reuse(step.title(build(step.params, typed)), result, store)
-        return result, True
-    return perform(step, typed, inputs, key, reason, store, say), False
+    if result is None:
+
+        def done() -> Sealed | None:
+            return None if forced else find_result(step, key, store)[0]
+
+        with store.claim(key.digest, step.name, launcher_run(), done, say) as result:
+            if result is None:
+                return perform(step, typed, inputs, key, reason, store, say), False
+    if launched():
+        note_reuse(step.title(build(step.params, typed)), result, store)
+    return result, True
 
 
 def perform(
@@ -229,11 +236,11 @@ def perform(
         logged |= content_of(model)
     tags = key_tags(key) | {REASON: reason}
     with (
-        tempfile.TemporaryDirectory(prefix=f"{step.name}-") as folder,
+        temporary_folder() as folder,
         store.run(step.title(params), tags, logged) as run,
     ):
         run_id = run.info.run_id
-        context = Context(params, parts, inputs, run_id, Path(folder), store, say)
+        context = Context(params, parts, inputs, run_id, folder, store, say)
         try:
             for name, made in inputs.items():
                 store.link_input(run_id, name, made)
@@ -284,6 +291,8 @@ def one_line(error: BaseException) -> str:
     """Say what went wrong without quoting data: only our own errors are known not to."""
     if isinstance(error, UserError):
         return f"{error.message} {error.hint}".strip()
+    if isinstance(error, Stopped):
+        return str(error)
     if known := explain(error):
         return f"{known.message} {known.hint}"
     frames = traceback.extract_tb(error.__traceback__)

@@ -6,8 +6,8 @@ import getpass
 import json
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,15 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput, R
 from mlflow.exceptions import ExecutionException, MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.artifact.utils.models import get_model_name_and_version
-from mlflow.tracking._tracking_service.utils import _get_store
 
 from src.errors import UserError
-from src.pipeline.caller import artifacts_destination, launched, tracking_uri
+from src.pipeline.caller import artifacts_destination, launched, launcher_run, tracking_uri
+from src.pipeline.claims import Claim, Claims, claimed
 from src.pipeline.content import content_digest
+from src.pipeline.database import create_once
 from src.pipeline.faults import is_away
 from src.pipeline.keys import Key
+from src.pipeline.owner import beating, me
 from src.pipeline.patience import (
     be_patient,
     lose_patience,
@@ -46,9 +48,13 @@ from src.pipeline.results import (
     seal_tags,
 )
 from src.pipeline.seals import files_of, local_path
+from src.pipeline.stale import PARENT, close_stale_runs
 from src.pipeline.step import ROOT
+from src.pipeline.stopping import STOPPED
+from src.pipeline.temporary import clear_left_folders
 
 MODEL = "candidate"  # the name that a logged model has among its run's artifacts
+OPEN = set[str]()  # runs that this process is recording
 NEAR = 20  # past runs of a step among which the nearest is looked for
 
 
@@ -64,26 +70,26 @@ class Store:
         mlflow.set_tracking_uri(uri)
         self.client = mlflow.MlflowClient(uri)
         try:
-            self.experiment_id = self._experiment(uri)
+            destination = "" if uri.startswith("http") else artifacts_destination()
+            create_once(uri, destination)
+            self.experiment_id = self._experiment(destination)
         except MlflowException as error:
             raise UserError(
                 f"the tracking store cannot be opened ({type(error).__name__}).",
                 "Check MLFLOW_TRACKING_URI and that its server is up.",
             ) from error
 
-    def _experiment(self, uri: str) -> str:
-        destination = "" if uri.startswith("http") else artifacts_destination()
-        if destination:
-            # The first to open a fresh store says where its artifacts go.
-            _get_store(uri, destination)  # type: ignore[no-untyped-call]
+    def _experiment(self, destination: str) -> str:
         if typed := os.environ.get("MLFLOW_EXPERIMENT_ID"):
             return typed
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME", "Default")
         known = self.client.get_experiment_by_name(name)
-        if known:
-            return known.experiment_id
         location = f"{destination}/{name}" if destination else None
-        return self.client.create_experiment(name, location)
+        if known is None:
+            with suppress(MlflowException):  # made meanwhile by somebody else
+                return self.client.create_experiment(name, location)
+            known = self.client.get_experiment_by_name(name)
+        return known.experiment_id if known else self.client.create_experiment(name, location)
 
     def _search(self, query: str, most: int) -> list[Run]:
         order = ["attributes.start_time DESC"]
@@ -208,16 +214,60 @@ class Store:
         """Record a run; under `mlflow run` adopt the one that the launcher made."""
         own = not launched()
         with mlflow.start_run(
-            run_name=name if own else None, experiment_id=self.experiment_id if own else None
+            run_name=name if own else None,
+            experiment_id=self.experiment_id if own else None,
+            tags={**tags, **me().as_tags(), "mlflow.runName": name},
         ) as run:
-            mlflow.set_tags({**tags, "mlflow.runName": name})
-            # The launcher has logged what was typed, and a logged value cannot change.
-            known = self.client.get_run(run.info.run_id).data
-            mlflow.log_params({n: v for n, v in params.items() if n not in known.params})
-            # It also notes where a clone came from, as git was told to reach it.
-            clean = {name: without_password(value) for name, value in known.tags.items()}
-            mlflow.set_tags({n: value for n, value in clean.items() if value != known.tags[n]})
-            yield run
+            run_id = run.info.run_id
+            OPEN.add(run_id)
+            try:
+                with beating(lambda tag, value: self.client.set_tag(run_id, tag, value)):
+                    # The launcher has logged what was typed, and a logged value cannot change.
+                    known = self.client.get_run(run_id).data
+                    mlflow.log_params({n: v for n, v in params.items() if n not in known.params})
+                    # It also notes where a clone came from, as git was told to reach it.
+                    clean = {n: without_password(value) for n, value in known.tags.items()}
+                    mlflow.set_tags({n: v for n, v in clean.items() if v != known.tags[n]})
+                    yield run
+            except KeyboardInterrupt:
+                mlflow.end_run("KILLED")
+                raise
+            OPEN.discard(run_id)
+
+    def claim(
+        self,
+        digest: str,
+        title: str,
+        run_id: str,
+        done: Callable[[], Sealed | None],
+        say: Callable[[str], None],
+    ) -> AbstractContextManager[Sealed | None]:
+        """Hold the claim to some work for a block, or wait for the result of who holds it.
+
+        Parameters
+        ----------
+        digest
+            The work's key.
+        run_id
+            The run under which it will be done, if there is one yet.
+        done
+            Looks for the result.
+        """
+        parent = self.client.get_run(run_id).data.tags.get(PARENT, "") if run_id else ""
+        client = mlflow.MlflowClient(tracking_uri(), tracking_uri())
+
+        def tell(claim: Claim) -> None:
+            say(f"{title}: waiting for another run of the same work, {claim}")
+
+        claims = Claims(client, self.experiment_id)
+        return claimed(claims, digest, run_id, parent, done, tell)
+
+    def close_stale(self) -> None:
+        """Close what processes that died have left: runs, claims, temporary folders."""
+        clear_left_folders()
+        if close_stale_runs(self.client, self.experiment_id):
+            client = mlflow.MlflowClient(tracking_uri(), tracking_uri())
+            Claims(client, self.experiment_id).clear_dead()
 
     def note_failure(self, run_id: str, reason: str, error: BaseException) -> None:
         """Tag a run with why it failed, unless it is the store itself that failed."""
@@ -238,8 +288,26 @@ class Store:
                 env_manager="local",
             )
         except ExecutionException:
+            self._close_child(step, "", "its process was killed, or ran out of memory")
             return False
+        except KeyboardInterrupt as error:
+            self._close_child(step, "KILLED", str(error) or "interrupted")
+            raise
         return True
+
+    def _close_child(self, step: str, status: str, why: str) -> None:
+        """Close the newest run of a step below the active run, if it did not finish."""
+        active = mlflow.active_run()
+        found = self._below(active.info.run_id, step) if active else None
+        if found is None or found.info.status == "FINISHED":
+            return
+        said = found.data.tags.get(FAILURE)
+        if said is None:
+            self.client.set_tag(found.info.run_id, FAILURE, why)
+        elif said.startswith(STOPPED):  # MLflow has made FAILED of the KILLED it said of itself
+            status = "KILLED"
+        if status and found.info.status != status:
+            self.client.set_terminated(found.info.run_id, status)
 
     def upload(self, run_id: str, path: Path) -> None:
         """Put a file or folder among a run's artifacts, under its own name."""
@@ -289,12 +357,29 @@ class Store:
 
     def failure(self, parent_id: str, step: str) -> str:
         """Read why the newest run of a step below a parent failed; empty if it could not say."""
+        found = self._below(parent_id, step)
+        return found.data.tags.get(FAILURE, "") if found else ""
+
+    def _below(self, parent_id: str, step: str) -> Run | None:
+        """Find the newest run of a step below a parent."""
         query = (
             f"tags.`mlflow.parentRunId` = '{parent_id}' AND "
             f"tags.`mlflow.project.entryPoint` = '{step}'"
         )
-        runs = self._search(query, 1)
-        return runs[0].data.tags.get(FAILURE, "") if runs else ""
+        return next(iter(self._search(query, 1)), None)
+
+
+def close_open(why: str) -> None:
+    """Close the runs that this process has not: it was told to stop."""
+    while mlflow.active_run():
+        mlflow.end_run("KILLED")
+    client = mlflow.MlflowClient(tracking_uri())
+    for run_id in {launcher_run(), *OPEN} - {""}:
+        run = client.get_run(run_id)
+        if FAILURE not in run.data.tags and run.info.status != "FINISHED":
+            client.set_tag(run_id, FAILURE, why)
+        if run.info.status == "RUNNING":
+            client.set_terminated(run_id, "KILLED")
 
 
 def sealed(run: Run) -> Sealed | None:
