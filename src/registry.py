@@ -7,13 +7,14 @@ that a pipeline whose own result became the champion is still compared with its 
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
-import mlflow
-from mlflow.exceptions import MlflowException
-from mlflow.store.artifact.utils.models import get_model_name_and_version
+from src.pipeline.caller import tracking_uri
+from src.pipeline.lookup import UnreadableError, reader
 
 CHAMPION = "champion"
 PRODUCTION, ARCHIVED, NONE = "Production", "Archived", "None"
@@ -55,8 +56,17 @@ class Version:
 
 def versions(name: str) -> list[Version]:
     """List all versions of a registered model, newest first; none if there is no such model."""
-    client = mlflow.MlflowClient()
     found = list[Version]()
+    light = reader(os.environ.get("MLFLOW_REGISTRY_URI") or tracking_uri())
+    if light is not None:
+        with suppress(UnreadableError):
+            for v in light.versions(name):
+                digest = v.tags.get(DIGEST, "")
+                found.append(Version(name, v.number, v.stage or NONE, digest, v.run_id, v.tags))
+            return sorted(found, key=lambda version: -version.number)
+    import mlflow
+
+    client = mlflow.MlflowClient()
     token: str | None = None
     while True:
         page = client.search_model_versions(f"name = '{name}'", page_token=token)
@@ -116,6 +126,9 @@ def identity_of(uri: str) -> str:
     """Give what stands for the content of any model URI in keys: it never changes its meaning."""
     if uri.startswith("models:/m-"):
         return uri
+    import mlflow
+    from mlflow.store.artifact.utils.models import get_model_name_and_version
+
     client = mlflow.MlflowClient()
     name, number = get_model_name_and_version(client, uri)  # type: ignore[no-untyped-call]
     return next((v.identity for v in versions(name) if v.number == int(number)), uri)
@@ -136,6 +149,9 @@ def register(name: str, model_uri: str, tags: Mapping[str, str]) -> Version:
 
     A version that an interrupted registration left without a stage is taken up again.
     """
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
     left = same_model(name, tags[DIGEST])
     if left is not None and left.stage == NONE:
         return left
@@ -151,6 +167,8 @@ def register(name: str, model_uri: str, tags: Mapping[str, str]) -> Version:
 
 def promote(version: Version) -> None:
     """Move a version to Production, what stood there to Archived, and `@champion` along."""
+    import mlflow
+
     client = mlflow.MlflowClient()
     with warnings.catch_warnings():
         # MLflow deprecates stages, but the services that load these models ask for them.

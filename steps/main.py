@@ -37,10 +37,10 @@ def run(call: Call) -> int:
     """Reuse or run every step, each as a run of its own below this one."""
     todo, force = jobs(call)
     from src.pipeline.driver import drive
-    from src.pipeline.runs import Store
+    from src.pipeline.opening import open_store
 
     title = f"main {build(MainParams, call.typed).model}"
-    return drive(todo, force, title, Store(), call.as_json)
+    return drive(todo, force, title, open_store(), call.as_json)
 
 
 ENTRY = Command(

@@ -11,9 +11,9 @@ def run(call: Call) -> int:
     todo, force = jobs(call)
     from src.pipeline import console
     from src.pipeline.driver import Chain
-    from src.pipeline.runs import Store
+    from src.pipeline.opening import open_store
 
-    rows = list(Chain(todo, Store(), force).plan())
+    rows = list(Chain(todo, open_store(), force).plan())
     if call.as_json:
         console.say_json({"steps": [done.as_dict() for done in rows]})
     else:

@@ -75,9 +75,9 @@ def note_failure(error: BaseException) -> None:
 def run_step(step: Step, typed: Mapping[str, str], as_json: bool) -> int:
     """Run one step on the inputs that were named, or on the newest that fit."""
     check_step(step, typed)
-    from src.pipeline.runs import Store
+    from src.pipeline.opening import open_store
 
-    result, reused = execute(step, typed, all_steps(), Store(), console.progress)
+    result, reused = execute(step, typed, all_steps(), open_store(), console.progress)
     summary = str(result.details.get("summary", ""))
     outcome = "reuse" if reused else "run"
     if as_json:

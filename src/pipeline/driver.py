@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from src.errors import UserError
 from src.pipeline import console
-from src.pipeline.caller import FOLDER, caller_folder, launched
+from src.pipeline.caller import FOLDER, caller_folder, launcher_run
 from src.pipeline.execute import find_result, key_for, one_line, reason_for
 from src.pipeline.jobs import Job
 from src.pipeline.results import FAILURE, STEP, Output, Sealed
@@ -178,7 +178,8 @@ def age(ended: int) -> str:
 class Parent:
     """The driver's own run, which the steps' runs are nested under.
 
-    One that nothing has to run under is never started, unless `mlflow run` made it already.
+    One that nothing has to run under is never started; the one that `mlflow run` made for this
+    process is then marked as a reuse, and ends with it.
     """
 
     def __init__(self, store: Store, title: str) -> None:
@@ -197,8 +198,6 @@ class Parent:
 
     def __enter__(self) -> Parent:
         self.stack = ExitStack().__enter__()
-        if launched():
-            self()
         return self
 
     def __exit__(self, *error: Any) -> bool | None:
@@ -226,8 +225,8 @@ def drive(jobs: Iterable[Job], force: str, title: str, store: Store, as_json: bo
             for done in Chain(jobs, store, force).run(parent, tell):
                 finished.append(done)
         finally:
-            if parent.run_id:
-                store.describe(parent.run_id, *record(finished))
+            if recorded := parent.run_id or launcher_run():
+                store.describe(recorded, *record(finished))
     ran = [done for done in finished if done.outcome == "run"]
     if as_json:
         steps = [done.as_dict() for done in finished]

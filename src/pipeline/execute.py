@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.errors import UserError
-from src.pipeline.caller import launched
+from src.pipeline.caller import launched, launcher_run
 from src.pipeline.keys import Key, make_key, nearest_key, project_reader, sentence
-from src.pipeline.results import FAILURE, REASON, REUSED, SUMMARY, Output, Sealed, key_tags
+from src.pipeline.results import FAILURE, REASON, REUSED, STEP, SUMMARY, Output, Sealed, key_tags
 from src.pipeline.step import ROOT, Step, build, content_of, upstream
 
 if TYPE_CHECKING:
@@ -239,8 +239,7 @@ def note_reuse(step: Step, result: Sealed, store: Store) -> None:
     """Mark the launcher's own run as a reuse and point to the result."""
     links = "".join(f"\n- {name}: `{made.uri}`" for name, made in result.outputs.items())
     text = f"Reused run `{result.run_id}`: nothing to do.{links}"
-    with store.run(step.name, {}, {}) as run:
-        store.describe(run.info.run_id, {REUSED: result.run_id}, text)
+    store.describe(launcher_run(), {STEP: step.name, REUSED: result.run_id}, text)
 
 
 def one_line(error: BaseException) -> str:
