@@ -16,7 +16,7 @@ from src.pipeline import console
 from src.pipeline.caller import FOLDER, caller_folder, launcher_run
 from src.pipeline.execute import find_result, key_for, one_line, reason_for
 from src.pipeline.jobs import Job
-from src.pipeline.results import FAILURE, STEP, Output, Sealed
+from src.pipeline.results import FAILURE, REUSED, STEP, Output, Sealed
 
 if TYPE_CHECKING:
     from src.pipeline.runs import Store
@@ -214,7 +214,7 @@ def drive(jobs: Iterable[Job], force: str, title: str, store: Store, as_json: bo
     exit code
         0, or 3 where a step finished with a verdict against.
     """
-    finished = list[Done]()
+    finished, marks = list[Done](), dict[str, str]()
 
     def tell(done: Done) -> None:
         if not as_json:
@@ -224,13 +224,16 @@ def drive(jobs: Iterable[Job], force: str, title: str, store: Store, as_json: bo
         try:
             for done in Chain(jobs, store, force).run(parent, tell):
                 finished.append(done)
+            if not parent.run_id:
+                marks = {STEP: title.partition(" ")[0], REUSED: "every step"}
         finally:
             if recorded := parent.run_id or launcher_run():
-                store.describe(recorded, *record(finished))
+                tags, text = record(finished, store.experiment_id)
+                store.describe(recorded, marks | tags, text)
     ran = [done for done in finished if done.outcome == "run"]
     if as_json:
         steps = [done.as_dict() for done in finished]
-        console.say_json({"run_id": parent.run_id or None, "steps": steps})
+        console.say_json({"run_id": recorded or None, "steps": steps})
     elif not ran:
         console.say("Nothing to do: every step is reused.")
     return 3 if any(done.refused for done in finished) else 0
@@ -246,7 +249,7 @@ def words(done: Done) -> tuple[str, str]:
     return "done", f"{done.seconds:.1f} s  {summary}"
 
 
-def record(finished: Iterable[Done]) -> tuple[dict[str, str], str]:
+def record(finished: Iterable[Done], experiment_id: str) -> tuple[dict[str, str], str]:
     """Write what became of the jobs as tags and as a Markdown table."""
     tags = dict[str, str]()
     text = "| step | outcome | why | run | result |\n|---|---|---|---|---|\n"
@@ -254,7 +257,8 @@ def record(finished: Iterable[Done]) -> tuple[dict[str, str], str]:
         run_id = done.result.run_id if done.result else ""
         summary = done.result.details.get("summary", "") if done.result else ""
         tags[f"pipeline.{done.outcome}.{done.job.title.replace(' ', '.')}"] = run_id
-        text += f"| {done.job.title} | {done.outcome} | {done.reason} | `{run_id}` | {summary} |\n"
+        link = f"[{run_id[:8]}](#/experiments/{experiment_id}/runs/{run_id})" if run_id else ""
+        text += f"| {done.job.title} | {done.outcome} | {done.reason} | {link} | {summary} |\n"
     return tags, text
 
 
