@@ -8,12 +8,13 @@ champion is still compared with its predecessor. How versions move is in `src/pr
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
-import mlflow
-from mlflow.exceptions import MlflowException
-from mlflow.store.artifact.utils.models import get_model_name_and_version
+from src.pipeline.caller import tracking_uri
+from src.pipeline.lookup import UnreadableError, reader
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 PRODUCTION, STAGING, ARCHIVED, NONE = "Production", "Staging", "Archived", "None"
@@ -62,8 +63,28 @@ class Version:
 
 def versions(name: str) -> list[Version]:
     """List all versions of a registered model, newest first; none if there is no such model."""
-    client = mlflow.MlflowClient()
     found = list[Version]()
+    light = reader(os.environ.get("MLFLOW_REGISTRY_URI") or tracking_uri())
+    if light is not None:
+        with suppress(UnreadableError):
+            read = [
+                Version(
+                    name,
+                    v.number,
+                    v.stage or NONE,
+                    v.tags.get(DIGEST, ""),
+                    v.run_id,
+                    v.source,
+                    v.description,
+                    v.tags,
+                )
+                for v in light.versions(name)
+            ]
+            if not any(STAGE in v.tags for v in read):
+                return sorted(read, key=lambda version: -version.number)
+    import mlflow
+
+    client = mlflow.MlflowClient()
     token: str | None = None
     while True:
         page = client.search_model_versions(f"name = '{name}'", page_token=token)
@@ -90,6 +111,8 @@ def versions(name: str) -> list[Version]:
 
 def staged_by_alias(name: str, found: list[Version]) -> list[Version]:
     """Give versions the stage that their alias stands for; one that lost it is archived."""
+    import mlflow
+
     aliases = mlflow.MlflowClient().get_registered_model(name).aliases
     stages = {int(aliases[a]): stage for stage, a in ALIASES.items() if a in aliases}
     return [
@@ -140,6 +163,9 @@ def identity_of(uri: str) -> str:
     """Give what stands for the content of any model URI in keys: it never changes its meaning."""
     if uri.startswith("models:/m-"):
         return uri
+    import mlflow
+    from mlflow.store.artifact.utils.models import get_model_name_and_version
+
     client = mlflow.MlflowClient()
     name, number = get_model_name_and_version(client, uri)  # type: ignore[no-untyped-call]
     return next((v.identity for v in versions(name) if v.number == int(number)), uri)
@@ -162,6 +188,8 @@ def left_behind(version: Version) -> bool:
 
 def write_card(version: Version, card: str) -> None:
     """Give a version its card."""
+    import mlflow
+
     mlflow.MlflowClient().update_model_version(version.name, str(version.number), card)
 
 
@@ -170,6 +198,9 @@ def register(name: str, model_uri: str, tags: Mapping[str, str], card: str) -> V
 
     A version that an interrupted registration left without a stage is taken up again.
     """
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
     left = same_model(name, tags[DIGEST])
     if left is not None and left_behind(left):
         return left

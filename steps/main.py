@@ -38,9 +38,9 @@ def run(call: Call) -> int:
     """Reuse or run every step, each as a run of its own below this one."""
     params, jobs = checked(call)
     from src.pipeline.driver import Chain, drive
-    from src.pipeline.runs import Store
+    from src.pipeline.opening import open_store
 
-    chain = Chain(jobs, Store(), params.force, params.accept)
+    chain = Chain(jobs, open_store(), params.force, params.accept)
     return drive(chain, f"main {params.model}", call.as_json)
 
 

@@ -11,9 +11,9 @@ def run(call: Call) -> int:
     params, jobs = checked(call)
     from src.pipeline import console
     from src.pipeline.driver import Chain
-    from src.pipeline.runs import Store
+    from src.pipeline.opening import open_store
 
-    rows = list(Chain(jobs, Store(), params.force, params.accept).plan())
+    rows = list(Chain(jobs, open_store(), params.force, params.accept).plan())
     if call.as_json:
         console.say_json({"steps": [done.as_dict() for done in rows]})
     else:

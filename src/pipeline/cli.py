@@ -99,9 +99,9 @@ def note_stop(why: str) -> None:
 def run_step(step: Step, typed: Mapping[str, str], as_json: bool) -> int:
     """Run one step on the inputs that were named, or on the newest that fit."""
     check_step(step, typed)
-    from src.pipeline.runs import Store
+    from src.pipeline.opening import open_store
 
-    store = Store()
+    store = open_store()
     if DRIVER not in os.environ:
         store.close_stale()
     result, reused = execute(step, typed, all_steps(), store, console.progress)

@@ -68,14 +68,24 @@ class Reached:
 
     files: dict[str, str]
     foreign: frozenset[str]
-    definitions: frozenset[tuple[str, str]] = frozenset()
+    definitions: frozenset[tuple[str, str]] = field(default=frozenset(), compare=False)
 
 
 class Reader:
-    """Reads one project tree; parses each file once."""
+    """Reads one project tree; parses each file once.
+
+    Attributes
+    ----------
+    digests
+        Of each file read so far, by its path below the root.
+    there
+        Each path below the root where a file was looked for so far, and whether there was one.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.digests = dict[str, str]()
+        self.there = dict[str, bool]()
         self.module = cache(self._parse)
         self.file_of = cache(self._find)
         self.piece = cache(self._read)
@@ -84,16 +94,25 @@ class Reader:
         """Find a module's file below the root; None for a foreign module."""
         stem = self.root.joinpath(*dotted.split("."))
         for path in (stem.with_suffix(".py"), stem / "__init__.py"):
-            if path.is_file():
+            if self._is_file(path):
                 return path
         return None
+
+    def _is_file(self, path: Path) -> bool:
+        return self.there.setdefault(path.relative_to(self.root).as_posix(), path.is_file())
+
+    def _bytes(self, path: Path) -> bytes:
+        content = path.read_bytes()
+        name = path.relative_to(self.root).as_posix()
+        self.digests[name] = hashlib.sha256(content).hexdigest()
+        return content
 
     def _parse(self, dotted: str) -> Module:
         path = self.file_of(dotted)
         if path is None:
             raise ValueError(f"{dotted} is no module of this project")
         module = Module(path)
-        tree = Plain().visit(ast.parse(path.read_bytes(), filename=str(path)))
+        tree = Plain().visit(ast.parse(self._bytes(path), filename=str(path)))
         package = dotted if path.name == "__init__.py" else dotted.rpartition(".")[0]
         for statement in tree.body:
             if isinstance(statement, ast.Import | ast.ImportFrom):
@@ -138,8 +157,8 @@ class Reader:
 
     def _read(self, target: Target) -> Piece:
         if "/" in target.module:
-            content = (self.root / target.module).read_bytes()
-            return Piece(target.module, hashlib.sha256(content).hexdigest(), ())
+            self._bytes(self.root / target.module)
+            return Piece(target.module, self.digests[target.module], ())
         module = self.module(target.module)
         statements = module.definitions.get(target.name, []) if target.name else module.effects
         text = "".join(map(ast.dump, statements))
@@ -208,9 +227,11 @@ class Reader:
         if "/" not in text or len(text) > 200 or not FILE_NAME.fullmatch(text):
             return
         path = self.root / text
-        if path.suffix == ".py" and path.is_file():
+        if not self._is_file(path):
+            return
+        if path.suffix == ".py":
             yield Target(text.removesuffix(".py").replace("/", "."), WHOLE)
-        elif path.is_file():
+        else:
             yield Target(text)
 
 

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from src.errors import UserError
 from src.pipeline import console
-from src.pipeline.caller import FOLDER, caller_folder, launched
+from src.pipeline.caller import FOLDER, caller_folder, launcher_run
 from src.pipeline.execute import alike, find_result, key_for, one_line
 from src.pipeline.faults import AWAY, is_away
 from src.pipeline.jobs import Job
 from src.pipeline.owner import me
 from src.pipeline.patience import lose_patience
-from src.pipeline.results import STEP, Output, Sealed
+from src.pipeline.results import REUSED, STEP, Output, Sealed
 from src.pipeline.seals import holds
 from src.pipeline.stopping import DRIVER
 
@@ -234,7 +234,8 @@ def age(ended: int) -> str:
 class Parent:
     """The driver's own run, which the steps' runs are nested under.
 
-    One that nothing has to run under is never started, unless `mlflow run` made it already.
+    One that nothing has to run under is never started; the one that `mlflow run` made for this
+    process is then marked as a reuse, and ends with it.
     """
 
     def __init__(self, store: Store, title: str) -> None:
@@ -253,8 +254,6 @@ class Parent:
 
     def __enter__(self) -> Parent:
         self.stack = ExitStack().__enter__()
-        if launched():
-            self()
         return self
 
     def __exit__(self, *error: Any) -> bool | None:
@@ -271,7 +270,7 @@ def drive(chain: Chain, title: str, as_json: bool) -> int:
     exit code
         0, or 3 where a step finished with a verdict against.
     """
-    store, finished = chain.store, list[Done]()
+    store, finished, marks = chain.store, list[Done](), dict[str, str]()
 
     def tell(done: Done) -> None:
         if not as_json:
@@ -282,6 +281,9 @@ def drive(chain: Chain, title: str, as_json: bool) -> int:
         try:
             for done in chain.run(parent, tell):
                 finished.append(done)
+            if not parent.run_id:
+                marks = {STEP: title.partition(" ")[0], REUSED: "every step"}
+                marks |= {"mlflow.runName": title}
         except KeyboardInterrupt:
             kept = ", ".join(done.job.title for done in finished) or "nothing was finished yet"
             console.progress(f"stopped. Kept: {kept}.")
@@ -291,12 +293,13 @@ def drive(chain: Chain, title: str, as_json: bool) -> int:
                 lose_patience()
             raise
         finally:
-            if parent.run_id:
-                store.describe(parent.run_id, *record(finished, store.experiment_id))
+            if recorded := parent.run_id or launcher_run():
+                tags, text = record(finished, store.experiment_id)
+                store.describe(recorded, marks | tags, text)
     ran = [done for done in finished if done.outcome != "reuse"]
     if as_json:
         steps = [done.as_dict() for done in finished]
-        console.say_json({"run_id": parent.run_id or None, "steps": steps})
+        console.say_json({"run_id": recorded or None, "steps": steps})
     elif not ran:
         console.say("Nothing to do: every step is reused.")
     return 3 if any(done.refused for done in finished) else 0
@@ -320,7 +323,7 @@ def record(finished: Iterable[Done], experiment_id: str) -> tuple[dict[str, str]
         run_id = done.result.run_id if done.result else ""
         summary = done.result.details.get("summary", "") if done.result else ""
         tags[f"pipeline.{done.outcome}.{done.job.title.replace(' ', '.')}"] = run_id
-        link = f"[{run_id[:8]}](#/experiments/{experiment_id}/runs/{run_id})"
+        link = f"[{run_id[:8]}](#/experiments/{experiment_id}/runs/{run_id})" if run_id else ""
         reason = "" if done.outcome == "reuse" else done.reason
         text += f"| {done.job.title} | {done.outcome} | {reason} | {link} | {summary} |\n"
     return tags, text

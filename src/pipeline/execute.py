@@ -12,7 +12,7 @@ from src.errors import UserError
 from src.pipeline.caller import launched, launcher_run
 from src.pipeline.faults import explain
 from src.pipeline.keys import Key, make_key, nearest_key, project_reader, sentence
-from src.pipeline.results import REASON, REUSED, SUMMARY, Output, Sealed, key_tags
+from src.pipeline.results import REASON, REUSED, STEP, SUMMARY, Output, Sealed, key_tags
 from src.pipeline.seals import holds
 from src.pipeline.step import ROOT, Step, build, content_of, upstream
 from src.pipeline.stopping import Stopped
@@ -283,8 +283,8 @@ def note_reuse(title: str, result: Sealed, store: Store) -> None:
     """Mark the launcher's own run as a reuse and point to the result."""
     links = "".join(f"\n- {name}: `{made.uri}`" for name, made in result.outputs.items())
     text = f"Reused run `{result.run_id}`: nothing to do.{links}"
-    with store.run(title, {}, {}) as run:
-        store.describe(run.info.run_id, {REUSED: result.run_id}, text)
+    marks = {STEP: title.partition(" ")[0], REUSED: result.run_id, "mlflow.runName": title}
+    store.describe(launcher_run(), marks, text)
 
 
 def one_line(error: BaseException) -> str:

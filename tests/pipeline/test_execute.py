@@ -208,11 +208,13 @@ def test_under_a_launcher_its_run_is_marked_as_a_reuse(
     store: FakeStore, reader: FakeReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, _ = go(FIRST, store)
+    store.runs["launched"] = {}
     monkeypatch.setattr(module, "launched", lambda: True)
+    monkeypatch.setattr(module, "launcher_run", lambda: "launched")
     _, reused = go(FIRST, store)
     assert reused
-    assert store.runs["r1"]["pipeline.reused"] == first.run_id
-    assert f"runs:/{first.run_id}/a" in store.runs["r1"]["mlflow.note.content"]
+    assert store.runs["launched"]["pipeline.reused"] == first.run_id
+    assert f"runs:/{first.run_id}/a" in store.runs["launched"]["mlflow.note.content"]
 
 
 def test_one_line_names_the_place_in_our_code() -> None:
