@@ -13,11 +13,22 @@ from src.errors import UserError
 from src.pipeline.caller import launched
 from src.pipeline.faults import explain
 from src.pipeline.keys import Key, make_key, nearest_key, project_reader, sentence
-from src.pipeline.results import REASON, REUSED, SUMMARY, Output, Sealed, key_tags
+from src.pipeline.results import (
+    ENTRY_POINT,
+    PARENT,
+    REASON,
+    REUSED,
+    SUMMARY,
+    Output,
+    Sealed,
+    key_tags,
+)
 from src.pipeline.step import ROOT, Step, build, content_of, upstream
 
 if TYPE_CHECKING:
     from src.pipeline.runs import Store
+
+OWN = ("force", "parent")  # what every step takes besides its parameters, and none hands on
 
 
 @dataclass
@@ -131,7 +142,7 @@ def find_inputs(
         inputs = find_inputs(other, typed, steps, store)
         made = store.find(key_for(other, typed, inputs).digest)
         if made is None:
-            given = " ".join(f"-P {n}={v}" for n, v in typed.items() if n != "force")
+            given = " ".join(f"-P {n}={v}" for n, v in typed.items() if n not in OWN)
             raise UserError(
                 f"no finished {other.name} of this code with these parameters is there to read.",
                 f"Make one: mlflow run . -e main -P until={other.name} {given}".rstrip()
@@ -211,7 +222,7 @@ def perform(
     logged: dict[str, Any] = {name: made.uri for name, made in inputs.items()}
     for model in (params, *(own for _, own in parts)):
         logged |= content_of(model)
-    tags = key_tags(key) | {REASON: reason}
+    tags = key_tags(key) | {REASON: reason} | below(step, typed)
     with (
         tempfile.TemporaryDirectory(prefix=f"{step.name}-") as folder,
         store.run(step.title(params), tags, logged) as run,
@@ -235,6 +246,12 @@ def perform(
         store.describe(run_id, {SUMMARY: summary}, f"{summary}\n\nWhy it ran: {reason}")
         store.seal(run_id, key, outputs, context.details)
     return Sealed(run_id, outputs, context.details)
+
+
+def below(step: Step, typed: Mapping[str, str]) -> dict[str, str]:
+    """Give the tags that put a run below the driver's, where no launcher of its machine did."""
+    parent = typed.get("parent")
+    return {PARENT: parent, ENTRY_POINT: step.name} if parent else {}
 
 
 def note_reuse(title: str, result: Sealed, store: Store) -> None:

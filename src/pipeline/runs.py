@@ -18,6 +18,7 @@ from mlflow.store.artifact.utils.models import get_model_name_and_version
 from mlflow.tracking._tracking_service.utils import _get_store
 
 from src.errors import UserError
+from src.pipeline.backends import Backend
 from src.pipeline.caller import artifacts_destination, launched, tracking_uri
 from src.pipeline.content import content_digest
 from src.pipeline.faults import is_away
@@ -29,7 +30,18 @@ from src.pipeline.patience import (
     wait_for_databases,
     without_password,
 )
-from src.pipeline.results import FAILURE, SEAL, STEP, Output, Sealed, read_key, read_seal, seal_tags
+from src.pipeline.results import (
+    ENTRY_POINT,
+    FAILURE,
+    PARENT,
+    SEAL,
+    STEP,
+    Output,
+    Sealed,
+    read_key,
+    read_seal,
+    seal_tags,
+)
 from src.pipeline.step import ROOT
 
 MODEL = "candidate"  # the name that a logged model has among its run's artifacts
@@ -177,7 +189,7 @@ class Store:
         with suppress(MlflowException):
             self.client.set_tag(run_id, FAILURE, reason)
 
-    def start(self, step: str, title: str, parameters: Mapping[str, Any]) -> bool:
+    def start(self, step: str, title: str, parameters: Mapping[str, Any], backend: Backend) -> bool:
         """Run a step as a project run of its own below the active run; False if it failed."""
         try:
             mlflow.projects.run(  # type: ignore[no-untyped-call]
@@ -187,6 +199,8 @@ class Store:
                 experiment_id=self.experiment_id,
                 run_name=title,
                 env_manager="local",
+                backend=backend.name,
+                backend_config=dict(backend.config),
             )
         except ExecutionException:
             return False
@@ -222,14 +236,23 @@ class Store:
         for name, value in seal_tags(key, outputs, details).items():
             self.client.set_tag(run_id, name, value)
 
+    def _below(self, parent_id: str, step: str) -> list[Run]:
+        """List the runs of a step below a parent, newest first.
+
+        A backend of another machine may make two: the one that it submits, and the step's own.
+        """
+        query = f"tags.`{PARENT}` = '{parent_id}' AND tags.`{ENTRY_POINT}` = '{step}'"
+        return self._search(query, 2)
+
     def failure(self, parent_id: str, step: str) -> str:
         """Read why the newest run of a step below a parent failed; empty if it could not say."""
-        query = (
-            f"tags.`mlflow.parentRunId` = '{parent_id}' AND "
-            f"tags.`mlflow.project.entryPoint` = '{step}'"
-        )
-        runs = self._search(query, 1)
-        return runs[0].data.tags.get(FAILURE, "") if runs else ""
+        runs = self._below(parent_id, step)
+        return next((r.data.tags[FAILURE] for r in runs if FAILURE in r.data.tags), "")
+
+    def key_below(self, parent_id: str, step: str) -> Key | None:
+        """Read the key of the step that ran below a parent, if it came that far."""
+        runs = self._below(parent_id, step)
+        return next((read_key(run.data.tags) for run in runs if STEP in run.data.tags), None)
 
 
 def sealed(run: Run) -> Sealed | None:
