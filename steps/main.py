@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from src.errors import UserError
+from src.pipeline.backends import read_backends
 from src.pipeline.jobs import Job, make_jobs
 from src.pipeline.step import Call, Command, build, fields_of, nearest, param
 from src.training.family import TASKS
@@ -20,6 +21,8 @@ class MainParams:
     until: str = param("", "The last step to run; all if empty")
     force: str = param("", "A step to run even where a result can be reused")
     accept: str = param("", "A step whose last result you vouch for, whatever has changed")
+    backend: str = param("", "Where steps run: a backend of mlflow run, or <step>:<backend>,…")
+    backend_config: str = param("", "Settings of backends: a JSON file or a folder of <step>.json")
 
 
 def checked(call: Call) -> tuple[MainParams, list[Job]]:
@@ -31,7 +34,9 @@ def checked(call: Call) -> tuple[MainParams, list[Job]]:
     own = set(fields_of(MainParams))
     models = tuple(TASKS) if params.model == ALL else (params.model,)
     typed = {name: value for name, value in call.typed.items() if name not in own}
-    return params, make_jobs(typed, own, models, params.until)
+    backends = read_backends(params.backend, params.backend_config, call.steps)
+    jobs = make_jobs(typed, own, models, params.until)
+    return params, [replace(job, backend=backends[job.step.name]) for job in jobs]
 
 
 def run(call: Call) -> int:

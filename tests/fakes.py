@@ -140,7 +140,12 @@ class FakeStore:
             raise
         self.runs[run_id]["status"] = "FINISHED"
 
-    def start(self, step: str, title: str, parameters: Mapping[str, Any]) -> bool:
+    def key_below(self, parent_id: str, step: str) -> Any:
+        return None
+
+    def start(
+        self, step: str, title: str, parameters: Mapping[str, Any], backend: Any = None
+    ) -> bool:
         """Run a step as its process would."""
         typed = {name: str(value) for name, value in parameters.items()}
         try:

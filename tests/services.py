@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -45,14 +45,13 @@ def install_postgres() -> None:
 
 
 @contextmanager
-def postgres() -> Iterator[Postgres]:
-    """Run a PostgreSQL that trades safety of its data for speed."""
+def postgres(running: bool = True) -> Iterator[Postgres]:
+    """Make a PostgreSQL and run it; it trades the safety of its data for speed."""
     install_postgres()
-    with (
-        own_folder() as folder,
-        Postgres(folder / "postgres").running("fsync=off", "full_page_writes=off") as database,
-    ):
-        yield database
+    with own_folder() as folder:
+        database = Postgres(folder / "postgres")
+        with database.running("fsync=off") if running else nullcontext():
+            yield database
 
 
 @contextmanager

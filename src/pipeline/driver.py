@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from src.errors import UserError
 from src.pipeline import console
+from src.pipeline.backends import LOCAL
 from src.pipeline.caller import FOLDER, caller_folder, launcher_run
 from src.pipeline.execute import alike, find_result, key_for, one_line
 from src.pipeline.faults import AWAY, is_away
 from src.pipeline.jobs import Job
+from src.pipeline.keys import sentence
 from src.pipeline.owner import me
 from src.pipeline.patience import lose_patience
 from src.pipeline.results import REUSED, STEP, Output, Sealed
@@ -179,9 +181,11 @@ class Chain:
         parameters |= {name: made.uri for name, made in inputs.items()}
         if job.step.name == self.force:
             parameters["force"] = "true"
+        if job.backend.name != LOCAL:
+            parameters["parent"] = parent_id
         for _ in range(ATTEMPTS):
             with console.captured() as output:
-                finished = self.store.start(job.step.name, job.title, parameters)
+                finished = self.store.start(job.step.name, job.title, parameters, job.backend)
             if finished:
                 break
             said = self.store.failure(parent_id, job.step.name) or last_words(output)
@@ -194,9 +198,13 @@ class Chain:
         key = key_for(job.step, job.typed, inputs)
         result = self.store.find(key.digest)
         if result is None:
+            there = self.store.key_below(parent_id, job.step.name)
+            other = sentence(key.why(there)) if there else ""
             raise UserError(
-                f"{job.title} finished, but no sealed run of its key is there.",
-                "Did the code or the source change while it ran? Run again.",
+                f"{job.title} finished, but no sealed run of its key is there."
+                + (f" What ran differs: {other}." if other else ""),
+                "Did the code or the source change while it ran, or has its machine another "
+                "environment? Run again.",
             )
         return result
 

@@ -12,7 +12,17 @@ from src.errors import UserError
 from src.pipeline.caller import launched, launcher_run
 from src.pipeline.faults import explain
 from src.pipeline.keys import Key, make_key, nearest_key, project_reader, sentence
-from src.pipeline.results import REASON, REUSED, STEP, SUMMARY, Output, Sealed, key_tags
+from src.pipeline.results import (
+    ENTRY_POINT,
+    PARENT,
+    REASON,
+    REUSED,
+    STEP,
+    SUMMARY,
+    Output,
+    Sealed,
+    key_tags,
+)
 from src.pipeline.seals import holds
 from src.pipeline.step import ROOT, Step, build, content_of, upstream
 from src.pipeline.stopping import Stopped
@@ -20,6 +30,8 @@ from src.pipeline.temporary import temporary_folder
 
 if TYPE_CHECKING:
     from src.pipeline.runs import Store
+
+OWN = ("force", "parent")  # what every step takes besides its parameters, and none hands on
 
 
 @dataclass
@@ -133,7 +145,7 @@ def find_inputs(
         inputs = find_inputs(other, typed, steps, store)
         made, _ = find_result(other, key_for(other, typed, inputs), store)
         if made is None:
-            given = " ".join(f"-P {n}={v}" for n, v in typed.items() if n != "force")
+            given = " ".join(f"-P {n}={v}" for n, v in typed.items() if n not in OWN)
             raise UserError(
                 f"no finished {other.name} of this code with these parameters is there to read.",
                 f"Make one: mlflow run . -e main -P until={other.name} {given}".rstrip()
@@ -234,7 +246,7 @@ def perform(
     logged: dict[str, Any] = {name: made.uri for name, made in inputs.items()}
     for model in (params, *(own for _, own in parts)):
         logged |= content_of(model)
-    tags = key_tags(key) | {REASON: reason}
+    tags = key_tags(key) | {REASON: reason} | below(step, typed)
     with (
         temporary_folder() as folder,
         store.run(step.title(params), tags, logged) as run,
@@ -277,6 +289,12 @@ def check_outside(step: Step, params: Any, inputs: Mapping[str, Output], key: Ke
             f"the {', '.join(changed)} changed while {step.name} ran; its result is not kept.",
             "Run again once nobody writes to it.",
         )
+
+
+def below(step: Step, typed: Mapping[str, str]) -> dict[str, str]:
+    """Give the tags that put a run below the driver's, where no launcher of its machine did."""
+    parent = typed.get("parent")
+    return {PARENT: parent, ENTRY_POINT: step.name} if parent else {}
 
 
 def note_reuse(title: str, result: Sealed, store: Store) -> None:

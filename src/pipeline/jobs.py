@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from src.errors import UserError
+from src.pipeline.backends import HERE, Backend
 from src.pipeline.step import (
     Step,
     all_steps,
@@ -24,6 +25,7 @@ class Options:
     """What every step takes besides its own parameters."""
 
     force: bool = param(False, "Run even where a result can be reused", content=False)
+    parent: str = param("", "A run to stand below, for a step on another machine", content=False)
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Job:
     step: Step
     typed: Mapping[str, str]
     group: str = ""
+    backend: Backend = HERE
 
     @property
     def title(self) -> str:

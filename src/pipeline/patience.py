@@ -7,6 +7,7 @@ cleans up after that must not wait anew.
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import re
@@ -45,6 +46,8 @@ def be_patient() -> None:
         os.environ[RETRIES] = str(min(10, max(1, math.ceil(math.log2(patience() + 2)))))
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
     os.environ.setdefault("PGCONNECT_TIMEOUT", "10")
+    # It shows each failing statement with all its values before it raises the same.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     os.environ.setdefault(PATIENCE, str(patience()))
 
 

@@ -20,6 +20,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from mlflow.store.artifact.utils.models import get_model_name_and_version
 
 from src.errors import UserError
+from src.pipeline.backends import Backend
 from src.pipeline.caller import artifacts_destination, launched, launcher_run, tracking_uri
 from src.pipeline.claims import Claim, Claims, claimed
 from src.pipeline.content import content_digest
@@ -36,7 +37,9 @@ from src.pipeline.patience import (
 )
 from src.pipeline.results import (
     ACCEPTED,
+    ENTRY_POINT,
     FAILURE,
+    PARENT,
     REASON,
     SEAL,
     STEP,
@@ -48,7 +51,7 @@ from src.pipeline.results import (
     seal_tags,
 )
 from src.pipeline.seals import files_of, local_path
-from src.pipeline.stale import PARENT, close_stale_runs
+from src.pipeline.stale import close_stale_runs
 from src.pipeline.step import ROOT
 from src.pipeline.stopping import STOPPED
 from src.pipeline.temporary import clear_left_folders
@@ -276,7 +279,7 @@ class Store:
         with suppress(MlflowException):
             self.client.set_tag(run_id, FAILURE, reason)
 
-    def start(self, step: str, title: str, parameters: Mapping[str, Any]) -> bool:
+    def start(self, step: str, title: str, parameters: Mapping[str, Any], backend: Backend) -> bool:
         """Run a step as a project run of its own below the active run; False if it failed."""
         try:
             mlflow.projects.run(  # type: ignore[no-untyped-call]
@@ -286,6 +289,8 @@ class Store:
                 experiment_id=self.experiment_id,
                 run_name=title,
                 env_manager="local",
+                backend=backend.name,
+                backend_config=dict(backend.config),
             )
         except ExecutionException:
             self._close_child(step, "", "its process was killed, or ran out of memory")
@@ -298,7 +303,8 @@ class Store:
     def _close_child(self, step: str, status: str, why: str) -> None:
         """Close the newest run of a step below the active run, if it did not finish."""
         active = mlflow.active_run()
-        found = self._below(active.info.run_id, step) if active else None
+        below = self._below(active.info.run_id, step) if active else []
+        found = next(iter(below), None)
         if found is None or found.info.status == "FINISHED":
             return
         said = found.data.tags.get(FAILURE)
@@ -355,18 +361,23 @@ class Store:
         for name, value in seal_tags(key, outputs, details).items():
             self.client.set_tag(run_id, name, value)
 
+    def _below(self, parent_id: str, step: str) -> list[Run]:
+        """List the runs of a step below a parent, newest first.
+
+        A backend of another machine may make two: the one that it submits, and the step's own.
+        """
+        query = f"tags.`{PARENT}` = '{parent_id}' AND tags.`{ENTRY_POINT}` = '{step}'"
+        return self._search(query, 2)
+
     def failure(self, parent_id: str, step: str) -> str:
         """Read why the newest run of a step below a parent failed; empty if it could not say."""
-        found = self._below(parent_id, step)
-        return found.data.tags.get(FAILURE, "") if found else ""
+        runs = self._below(parent_id, step)
+        return next((r.data.tags[FAILURE] for r in runs if FAILURE in r.data.tags), "")
 
-    def _below(self, parent_id: str, step: str) -> Run | None:
-        """Find the newest run of a step below a parent."""
-        query = (
-            f"tags.`mlflow.parentRunId` = '{parent_id}' AND "
-            f"tags.`mlflow.project.entryPoint` = '{step}'"
-        )
-        return next(iter(self._search(query, 1)), None)
+    def key_below(self, parent_id: str, step: str) -> Key | None:
+        """Read the key of the step that ran below a parent, if it came that far."""
+        runs = self._below(parent_id, step)
+        return next((read_key(run.data.tags) for run in runs if STEP in run.data.tags), None)
 
 
 def close_open(why: str) -> None:

@@ -9,11 +9,9 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from src.pipeline.owner import OWNER, is_alive, read_owner
-from src.pipeline.results import FAILURE
+from src.pipeline.results import ENTRY_POINT, FAILURE, PARENT
 from src.pipeline.step import entry_points
 
-PARENT = "mlflow.parentRunId"
-ENTRY_POINT = "mlflow.project.entryPoint"
 # A run that `mlflow run` made belongs to nobody until its environment is there and it starts.
 UNOWNED_SECONDS = 3600.0
 

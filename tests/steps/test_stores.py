@@ -15,33 +15,12 @@ import pandas as pd
 import pytest
 
 from tests.fakes import copy_project, made_up_entries, run_steps, write_csv
-from tests.services import S3_ENVIRONMENT, own_folder, postgres, s3
+from tests.services import own_folder
 from tools.serve import Postgres, mlflow_server
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 QUICK = ("-P", "model=sentiment", "-P", "family=example", "-P", "n_resamples=100")
-
-
-@pytest.fixture(scope="session")
-def database() -> Iterator[Postgres]:
-    with postgres() as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-def bucket() -> Iterator[dict[str, str]]:
-    """An S3 bucket called journal; gives the environment that reaches it."""
-    import boto3
-
-    with s3() as endpoint:
-        keys = {
-            "aws_access_key_id": S3_ENVIRONMENT["AWS_ACCESS_KEY_ID"],
-            "aws_secret_access_key": S3_ENVIRONMENT["AWS_SECRET_ACCESS_KEY"],
-        }
-        client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", **keys)
-        client.create_bucket(Bucket="journal")
-        yield {**S3_ENVIRONMENT, "MLFLOW_S3_ENDPOINT_URL": endpoint}
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,62 @@
+"""What people write about where steps run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from src.errors import UserError
+from src.pipeline.backends import LOCAL, Backend, read_backends
+
+pytestmark = pytest.mark.unit
+
+STEPS = ("ingest", "train")
+
+
+@pytest.mark.parametrize(
+    ("typed", "ingest", "train"),
+    [
+        ("", LOCAL, LOCAL),
+        ("kubernetes", "kubernetes", "kubernetes"),
+        ("train:kubernetes", LOCAL, "kubernetes"),
+        ("kubernetes,ingest:local", LOCAL, "kubernetes"),
+        ("ingest:databricks, train:kubernetes", "databricks", "kubernetes"),
+    ],
+)
+def test_one_backend_for_all_or_one_per_step(typed: str, ingest: str, train: str) -> None:
+    found = read_backends(typed, "", STEPS)
+    assert {name: backend.name for name, backend in found.items()} == {
+        "ingest": ingest,
+        "train": train,
+    }
+
+
+def test_settings_are_a_file_for_all_or_a_file_per_step(tmp_path: Path) -> None:
+    (tmp_path / "train.json").write_text(json.dumps({"cpus": 4}))
+    of_folder = read_backends("kubernetes", str(tmp_path), STEPS)
+    assert of_folder == {
+        "ingest": Backend("kubernetes"),
+        "train": Backend("kubernetes", {"cpus": 4}),
+    }
+    of_file = read_backends("train:kubernetes", str(tmp_path / "train.json"), STEPS)
+    assert of_file == {"ingest": Backend(), "train": Backend("kubernetes", {"cpus": 4})}
+
+
+@pytest.mark.parametrize(
+    ("typed", "config", "said"),
+    [
+        ("kubernets", "", "Did you mean kubernetes?"),
+        ("trian:kubernetes", "", "Did you mean train?"),
+        ("kubernetes", "nothing.json", "nothing.json cannot be read"),
+        ("kubernetes", "list.json", "holds no JSON object"),
+        ("kubernetes", "cut.json", "cut.json cannot be read"),
+    ],
+)
+def test_a_mistake_says_what_is_allowed(typed: str, config: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "list.json").write_text("[]")
+    (tmp_path / "cut.json").write_text("{")
+    with pytest.raises(UserError) as caught:
+        read_backends(typed, config and str(tmp_path / config), STEPS)
+    assert said in f"{caught.value.message} {caught.value.hint}"
