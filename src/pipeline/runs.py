@@ -15,12 +15,13 @@ import mlflow.projects
 from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput, Run
 from mlflow.exceptions import ExecutionException, MlflowException
 from mlflow.store.artifact.utils.models import get_model_name_and_version
+from sqlalchemy.exc import SQLAlchemyError
 
 from src.errors import UserError
 from src.pipeline.caller import launched, launcher_run, tracking_uri
 from src.pipeline.claims import Claim, Claims, claimed
 from src.pipeline.content import content_digest
-from src.pipeline.database import create_once
+from src.pipeline.database import create_once, unusable
 from src.pipeline.keys import Key
 from src.pipeline.owner import beating, me
 from src.pipeline.results import FAILURE, SEAL, STEP, Output, Sealed, read_key, read_seal, seal_tags
@@ -41,10 +42,12 @@ class Store:
         uri = tracking_uri()
         os.environ["MLFLOW_TRACKING_URI"] = uri
         mlflow.set_tracking_uri(uri)
-        self.client = mlflow.MlflowClient(uri)
         try:
             create_once(uri)
+            self.client = mlflow.MlflowClient(uri)
             self.experiment_id = self._experiment()
+        except SQLAlchemyError as error:
+            raise unusable(uri, type(error).__name__) from error
         except MlflowException as error:
             raise UserError(
                 f"the tracking store cannot be opened ({type(error).__name__}).",
