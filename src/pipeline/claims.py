@@ -128,14 +128,17 @@ class Claims:
         try:
             self.client.create_registered_model(name, dict(tags), about)
         except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            # MLflow looks at the one that exists, which may just have been removed.
+            if error.error_code not in ("RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST"):
                 raise
             return False
         return True
 
     def _get(self, name: str) -> Claim | None:
         try:
-            return Claim(name, self.client.get_registered_model(name).tags)
+            claim = Claim(name, self.client.get_registered_model(name).tags)
+            # MLflow reads a model and then its tags: one without was removed in between.
+            return claim if claim.token else None
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise

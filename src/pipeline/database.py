@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import mlflow
 from mlflow.tracking._tracking_service.utils import _get_store
+
+from src.errors import UserError
 
 START = "sqlite:///"
 
@@ -40,6 +43,27 @@ def create_once(uri: str, destination: str = "") -> None:
             _get_store(START + str(fresh), destination)  # type: ignore[no-untyped-call]
         mlflow.MlflowClient(START + str(fresh)).search_experiments()
         fresh.replace(path)
+
+
+def unusable(uri: str, kind: str) -> UserError:
+    """Say what to do about a database that MLflow cannot open."""
+    path = Path(uri.removeprefix(START))
+    if not uri.startswith(START) or not exists(path):
+        return UserError(f"the tracking database cannot be opened ({kind}).", "Is it up?")
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as found:
+            runs = int(found.execute("SELECT count(*) FROM runs").fetchone()[0])
+    except sqlite3.Error:
+        runs = 0
+    if runs:
+        return UserError(
+            f"the tracking database {path} cannot be opened ({kind}); it holds {runs:,} runs.",
+            f"Keep a copy of it, then try: mlflow db upgrade {uri}",
+        )
+    return UserError(
+        f"the tracking database {path} is half made: its creation was interrupted ({kind}).",
+        f"It holds no run. Remove it and type the same again: rm {path}",
+    )
 
 
 def exists(path: Path) -> bool:

@@ -18,13 +18,14 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput, R
 from mlflow.exceptions import ExecutionException, MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.artifact.utils.models import get_model_name_and_version
+from sqlalchemy.exc import SQLAlchemyError
 
 from src.errors import UserError
 from src.pipeline.backends import Backend
 from src.pipeline.caller import artifacts_destination, launched, launcher_run, tracking_uri
 from src.pipeline.claims import Claim, Claims, claimed
 from src.pipeline.content import content_digest
-from src.pipeline.database import create_once
+from src.pipeline.database import create_once, unusable
 from src.pipeline.faults import is_away
 from src.pipeline.keys import Key
 from src.pipeline.owner import beating, me
@@ -71,11 +72,13 @@ class Store:
         reach(uri)
         wait_for_databases()
         mlflow.set_tracking_uri(uri)
-        self.client = mlflow.MlflowClient(uri)
         try:
             destination = "" if uri.startswith("http") else artifacts_destination()
             create_once(uri, destination)
+            self.client = mlflow.MlflowClient(uri)
             self.experiment_id = self._experiment(destination)
+        except SQLAlchemyError as error:
+            raise unusable(uri, type(error).__name__) from error
         except MlflowException as error:
             raise UserError(
                 f"the tracking store cannot be opened ({type(error).__name__}).",

@@ -24,7 +24,9 @@ STEPS = ("ingest", "split", "train", "evaluate", "register")
 POINTS = ("start", "begun", "middle", "end", "sealed")
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 TARGETS = ("driver", "step", "group", "alone")
-WORDS = ("-P", "model=sentiment", "-P", "family=example", "-P", "n_resamples=100")
+MODEL = ("-P", "model=sentiment", "-P", "family=example")
+ALL = (*MODEL, "-P", "n_resamples=100")
+WORDS = {"ingest": (), "split": (), "train": MODEL}  # a step takes what it rests on
 PATIENCE = 240.0
 
 
@@ -82,7 +84,7 @@ class Lane:
         given = {"MLFLOW_TRACKING_URI": self.store, "TMPDIR": str(self.temporary), **env}
         source = ("-P", f"source={self.journal}")
         process = subprocess.Popen(
-            [sys.executable, *command, *source, *(words or WORDS)],
+            [sys.executable, *command, *source, *(words or WORDS.get(entry, ALL))],
             cwd=self.project,
             env=environment(self.folder, **given),
             stdout=subprocess.PIPE,
@@ -113,9 +115,8 @@ class Lane:
 
     def kill(self, kill: Kill) -> tuple[int, str]:
         """Kill somebody at a point; give the exit code and all that was said."""
-        process, waiting = self.halted(
-            kill.entry, kill.point, kill.entry if kill.target == "alone" else "main"
-        )
+        start = kill.entry if kill.target == "alone" else "main"
+        process, waiting = self.halted(kill.entry, kill.point, start)
         if (kill.target, kill.point) != ("alone", "start") and kill.entry != "main":
             dead = [run.info.run_id for run in self.running() if not is_alive(run.data.tags)]
             assert dead == [], f"{kill}: still RUNNING when the next one has started"
