@@ -126,7 +126,7 @@ def wanted(params: Any, name: str, store: Store) -> tuple[Version | None, Any]:
     if params.version == PREVIOUS:
         return promotion.previous(name), None
     number = params.version.removeprefix(f"models:/{name}/")
-    if number.isdigit():
+    if number.isdigit() and len(number) < 10:
         found = next((v for v in known if v.number == int(number)), None)
         if found is None:
             there = ", ".join(str(v.number) for v in reversed(known)) or "none"
