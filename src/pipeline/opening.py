@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from src.pipeline.caller import launcher_run, tracking_uri
-from src.pipeline.lookup import PastRun, Reader, ServerReader, UnreadableError, reader
+from src.pipeline.lookup import PastRun, Reader, ServerReader, SqliteReader, UnreadableError, reader
 from src.pipeline.results import SEAL, Output, Sealed, read_seal
 from src.pipeline.temporary import clear_left_folders
 
@@ -90,11 +91,17 @@ class Light:
 
     def describe(self, run_id: str, tags: Mapping[str, str], text: str) -> None:
         """Tag a run and describe it in Markdown, which the tracking UI shows."""
+        noted = {**tags, NOTE: text}
         if isinstance(self.reader, ServerReader):
             with suppress(UnreadableError):
-                self.reader.tag(run_id, {**tags, NOTE: text})
+                self.reader.tag(run_id, noted)
                 return
-        self.full.describe(run_id, tags, text)
+        if isinstance(self.reader, SqliteReader) and "mlflow" not in sys.modules:
+            from src.pipeline.noting import note
+
+            note(self.uri, run_id, noted)
+        else:
+            self.full.describe(run_id, tags, text)
 
 
 def sealed(run: PastRun | None) -> Sealed | None:
