@@ -132,7 +132,7 @@ class FakeStore:
             return False
         return True
 
-    def failure(self, parent_id: str, step: str) -> str:
+    def failure(self, parent_id: str, step: str, silent: str) -> str:
         failed = [t for t in self.runs.values() if t.get("pipeline.step") == step]
         return failed[-1].get("pipeline.failure", "") if failed else ""
 

@@ -58,20 +58,20 @@ class Store:
         reach(uri)
         wait_for_databases()
         mlflow.set_tracking_uri(uri)
-        self.client = mlflow.MlflowClient(uri)
+        destination = "" if uri.startswith("http") else artifacts_destination()
         try:
-            self.experiment_id = self._experiment(uri)
+            if destination:
+                # The first to open a fresh store says where its artifacts go.
+                _get_store(uri, destination)  # type: ignore[no-untyped-call]
+            self.client = mlflow.MlflowClient(uri)
+            self.experiment_id = self._experiment(destination)
         except MlflowException as error:
             raise UserError(
                 f"the tracking store cannot be opened ({type(error).__name__}).",
                 "Check MLFLOW_TRACKING_URI and that its server is up.",
             ) from error
 
-    def _experiment(self, uri: str) -> str:
-        destination = "" if uri.startswith("http") else artifacts_destination()
-        if destination:
-            # The first to open a fresh store says where its artifacts go.
-            _get_store(uri, destination)  # type: ignore[no-untyped-call]
+    def _experiment(self, destination: str) -> str:
         if typed := os.environ.get("MLFLOW_EXPERIMENT_ID"):
             return typed
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME", "Default")
@@ -244,10 +244,16 @@ class Store:
         query = f"tags.`{PARENT}` = '{parent_id}' AND tags.`{ENTRY_POINT}` = '{step}'"
         return self._search(query, 2)
 
-    def failure(self, parent_id: str, step: str) -> str:
-        """Read why the newest run of a step below a parent failed; empty if it could not say."""
+    def failure(self, parent_id: str, step: str, silent: str) -> str:
+        """Read why the newest run of a step below a parent failed; empty if it could not say.
+
+        Such a run gets `silent` for a reason.
+        """
         runs = self._below(parent_id, step)
-        return next((r.data.tags[FAILURE] for r in runs if FAILURE in r.data.tags), "")
+        said = next((r.data.tags[FAILURE] for r in runs if FAILURE in r.data.tags), "")
+        if runs and not said:
+            self.client.set_tag(runs[0].info.run_id, FAILURE, silent)
+        return said
 
     def key_below(self, parent_id: str, step: str) -> Key | None:
         """Read the key of the step that ran below a parent, if it came that far."""
