@@ -33,6 +33,9 @@ plan: $(VENV)/.main ## Show what main would run, and why (ARGS="-P model=all -P 
 test: $(VENV)/.test ## Run the whole test suite
 	pytest $(ARGS)
 
+soak: $(VENV)/.test ## Kill the pipeline at random points until stopped (ROUNDS=10: so often)
+	python -m tests.survival.soak $(ROUNDS)
+
 lint: $(VENV)/.test ## Check style, format and types
 	ruff check .
 	ruff format --check .
@@ -70,4 +73,4 @@ $(VENV)/.test: $(VENV)/.main requirements-test.txt
 	$(INSTALL) -r pyproject.toml --extra roberta -r requirements-test.txt
 	touch $@
 
-.PHONY: help main plan test lint ui server docs lock clean
+.PHONY: help main plan test soak lint ui server docs lock clean

@@ -66,6 +66,15 @@ def artifacts_destination() -> str:
     return str(caller_folder() / typed)
 
 
+def cache_folder() -> Path:
+    """Say where what can be fetched or made again is kept: JOURNAL_CACHE, or else the user's."""
+    if folder := os.environ.get("JOURNAL_CACHE"):
+        return Path(folder)
+    from platformdirs import user_cache_path
+
+    return user_cache_path("journal-models")
+
+
 @cache
 def launcher_run() -> str:
     """Give the id of the run that `mlflow run` made for this process; empty if it did not.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -16,6 +18,7 @@ from src.pipeline.jobs import check_step
 from src.pipeline.project import overview, usage
 from src.pipeline.results import FAILURE
 from src.pipeline.step import Call, Step, all_steps, entry_points, nearest, read_arguments
+from src.pipeline.stopping import DRIVER, Stopped, stoppable
 
 DONE, FAILED, MISTAKE, REFUSED, INTERRUPTED = 0, 1, 2, 3, 130
 HELP = {"--help", "-h"}
@@ -29,6 +32,20 @@ def main(arguments: Sequence[str]) -> int:
     knows only 0 and 1, and a verdict is a result, so below it 3 becomes 0.
     """
     under_launcher = launched()
+    try:
+        with stoppable(note_stop):
+            code = dispatch(arguments)
+    except KeyboardInterrupt as error:
+        why = str(error) or "interrupted"
+        console.progress(f"{why}: what was sealed is kept, the rest runs again next time.")
+        with suppress(Exception):
+            note_stop(why)
+        return error.code if isinstance(error, Stopped) else INTERRUPTED
+    return DONE if code == REFUSED and under_launcher else code
+
+
+def dispatch(arguments: Sequence[str]) -> int:
+    """Find the entry point, run it, and say what went wrong."""
     flags = {word for word in arguments if word in FLAGS}
     words = [word for word in arguments if word not in FLAGS]
     try:
@@ -46,17 +63,12 @@ def main(arguments: Sequence[str]) -> int:
             console.say(usage(entry, typed))
             return DONE
         if isinstance(entry, Step):
-            code = run_step(entry, typed, "--json" in flags)
-        else:
-            code = entry.run(Call(typed, all_steps(), "--json" in flags))
+            return run_step(entry, typed, "--json" in flags)
+        return entry.run(Call(typed, all_steps(), "--json" in flags))
     except UserError as error:
         console.complain(error)
         note_failure(error)
         return MISTAKE
-    except KeyboardInterrupt as error:
-        console.progress("interrupted: what was sealed is kept, the rest runs again next time.")
-        note_failure(error)
-        return INTERRUPTED
     except Exception as error:
         if known_fault := explain(error):
             console.complain(known_fault)
@@ -66,7 +78,6 @@ def main(arguments: Sequence[str]) -> int:
         console.progress(f"error: {one_line(error)}")
         note_failure(error)
         return FAILED
-    return DONE if code == REFUSED and under_launcher else code
 
 
 def note_failure(error: BaseException) -> None:
@@ -79,12 +90,23 @@ def note_failure(error: BaseException) -> None:
         Store().client.set_tag(launcher_run(), FAILURE, one_line(error))
 
 
+def note_stop(why: str) -> None:
+    """Close the runs that this process leaves behind when it is told to stop."""
+    if launched() or "src.pipeline.runs" in sys.modules:
+        from src.pipeline.runs import close_open
+
+        close_open(why)
+
+
 def run_step(step: Step, typed: Mapping[str, str], as_json: bool) -> int:
     """Run one step on the inputs that were named, or on the newest that fit."""
     check_step(step, typed)
-    from src.pipeline.runs import Store
+    from src.pipeline.opening import open_store
 
-    result, reused = execute(step, typed, all_steps(), Store(), console.progress)
+    store = open_store()
+    if DRIVER not in os.environ:
+        store.close_stale()
+    result, reused = execute(step, typed, all_steps(), store, console.progress)
     summary = str(result.details.get("summary", ""))
     outcome = "reuse" if reused else "run"
     if as_json:

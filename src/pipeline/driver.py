@@ -6,21 +6,24 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.errors import UserError
 from src.pipeline import console
 from src.pipeline.backends import LOCAL
-from src.pipeline.caller import FOLDER, caller_folder, launched
-from src.pipeline.execute import find_result, key_for, one_line, reason_for
+from src.pipeline.caller import FOLDER, caller_folder, launcher_run
+from src.pipeline.execute import alike, find_result, key_for, one_line
 from src.pipeline.faults import AWAY, is_away
 from src.pipeline.jobs import Job
 from src.pipeline.keys import sentence
+from src.pipeline.owner import me
 from src.pipeline.patience import lose_patience
-from src.pipeline.results import STEP, Output, Sealed
+from src.pipeline.results import REUSED, STEP, Output, Sealed
+from src.pipeline.seals import holds
+from src.pipeline.stopping import DRIVER
 
 if TYPE_CHECKING:
     from src.pipeline.runs import Store
@@ -36,7 +39,7 @@ class Done:
     Attributes
     ----------
     outcome
-        "reuse" or "run".
+        "reuse", "run", or "accept" where the last result is taken as good.
     reason
         Why it runs; for a reused one, how old the result is.
     result
@@ -77,6 +80,7 @@ class Chain:
     jobs: Iterable[Job]
     store: Store
     force: str = ""
+    accept: str = ""
     made: dict[tuple[str, str], Output] = field(default_factory=dict)
 
     def inputs(self, job: Job) -> dict[str, Output] | None:
@@ -101,9 +105,11 @@ class Chain:
         if job.step.name == self.force:
             return Done(job, "run", "forced", None)
         key = key_for(job.step, job.typed, inputs)
-        result = find_result(job.step, key, self.store)
+        result, reason = find_result(job.step, key, self.store)
+        if result is None and job.step.name == self.accept:
+            return Done(job, "accept", reason, None)
         if result is None:
-            return Done(job, "run", reason_for(job.step, key, self.store), None)
+            return Done(job, "run", reason, None)
         return Done(job, "reuse", f"run {result.run_id[:8]}… ({age(result.ended)})", result)
 
     def plan(self) -> Iterator[Done]:
@@ -130,13 +136,46 @@ class Chain:
             result = done.result
             if result is None:
                 start = time.monotonic()
-                result = self.start(job, parent())
-                done = Done(job, "run", done.reason, result, time.monotonic() - start)
+                with self.claim(job, parent()) as made:
+                    if made:
+                        reason = f"made meanwhile by run {made.run_id[:8]}…"
+                        done = replace(done, outcome="reuse", reason=reason, result=made)
+                    else:
+                        do = self.take if done.outcome == "accept" else self.start
+                        done = replace(done, result=do(job, parent(), done.reason))
+                result = done.result
+                assert result is not None  # noqa: S101 - for the type checker
+                done = replace(done, seconds=time.monotonic() - start)
                 tell(done)
             self.keep(job, result)
             yield done
 
-    def start(self, job: Job, parent_id: str) -> Sealed:
+    def take(self, job: Job, parent_id: str, reason: str) -> Sealed:
+        """Take the last result as good, since the author of the change vouches for it."""
+        key = key_for(job.step, job.typed, self.inputs(job) or {})
+        kept = (
+            past
+            for past, _ in alike(job.step, key, self.store)
+            if all(holds(made, self.store.sizes) for made in past.outputs.values())
+        )
+        past = next(kept, None)
+        if past is None:
+            raise UserError(
+                f"there is no past result of {job.title} to accept.", "Leave accept= out."
+            )
+        return self.store.accept(key, past, job.title, parent_id, reason)
+
+    def claim(self, job: Job, parent_id: str) -> AbstractContextManager[Sealed | None]:
+        """Hold the claim to a job's work, or wait for the result that somebody else makes."""
+        key = key_for(job.step, job.typed, self.inputs(job) or {})
+
+        def made() -> Sealed | None:
+            forced = job.step.name == self.force
+            return None if forced else find_result(job.step, key, self.store)[0]
+
+        return self.store.claim(key.digest, job.title, parent_id, made, console.progress)
+
+    def start(self, job: Job, parent_id: str, reason: str) -> Sealed:
         """Run a job's step as a project run of its own, below the parent."""
         inputs = self.inputs(job) or {}
         parameters: dict[str, Any] = dict(job.typed)
@@ -204,7 +243,8 @@ def age(ended: int) -> str:
 class Parent:
     """The driver's own run, which the steps' runs are nested under.
 
-    One that nothing has to run under is never started, unless `mlflow run` made it already.
+    One that nothing has to run under is never started; the one that `mlflow run` made for this
+    process is then marked as a reuse, and ends with it.
     """
 
     def __init__(self, store: Store, title: str) -> None:
@@ -223,8 +263,6 @@ class Parent:
 
     def __enter__(self) -> Parent:
         self.stack = ExitStack().__enter__()
-        if launched():
-            self()
         return self
 
     def __exit__(self, *error: Any) -> bool | None:
@@ -233,7 +271,7 @@ class Parent:
         return self.stack.__exit__(*error)
 
 
-def drive(jobs: Iterable[Job], force: str, title: str, store: Store, as_json: bool) -> int:
+def drive(chain: Chain, title: str, as_json: bool) -> int:
     """Reuse or run each job, show it as it goes, and record it on the parent run.
 
     Returns
@@ -241,27 +279,36 @@ def drive(jobs: Iterable[Job], force: str, title: str, store: Store, as_json: bo
     exit code
         0, or 3 where a step finished with a verdict against.
     """
-    finished = list[Done]()
+    store, finished, marks = chain.store, list[Done](), dict[str, str]()
 
     def tell(done: Done) -> None:
         if not as_json:
             console.say(console.row(done.job.title, *words(done)))
 
+    store.close_stale()
     with Parent(store, title) as parent:
         try:
-            for done in Chain(jobs, store, force).run(parent, tell):
+            for done in chain.run(parent, tell):
                 finished.append(done)
+            if not parent.run_id:
+                marks = {STEP: title.partition(" ")[0], REUSED: "every step"}
+                marks |= {"mlflow.runName": title}
+        except KeyboardInterrupt:
+            kept = ", ".join(done.job.title for done in finished) or "nothing was finished yet"
+            console.progress(f"stopped. Kept: {kept}.")
+            raise
         except BaseException as error:
             if is_away(error):
                 lose_patience()
             raise
         finally:
-            if parent.run_id:
-                store.describe(parent.run_id, *record(finished, store.experiment_id))
-    ran = [done for done in finished if done.outcome == "run"]
+            if recorded := parent.run_id or launcher_run():
+                tags, text = record(finished, store.experiment_id)
+                store.describe(recorded, marks | tags, text)
+    ran = [done for done in finished if done.outcome != "reuse"]
     if as_json:
         steps = [done.as_dict() for done in finished]
-        console.say_json({"run_id": parent.run_id or None, "steps": steps})
+        console.say_json({"run_id": recorded or None, "steps": steps})
     elif not ran:
         console.say("Nothing to do: every step is reused.")
     return 3 if any(done.refused for done in finished) else 0
@@ -270,7 +317,7 @@ def drive(jobs: Iterable[Job], force: str, title: str, store: Store, as_json: bo
 def words(done: Done) -> tuple[str, str]:
     """Show a job's state in two cells: before it runs, when it is done, when it is reused."""
     if done.result is None:
-        return "run", done.reason
+        return done.outcome, done.reason
     summary = done.result.details.get("summary", "")
     if done.outcome == "reuse":
         return "reuse", f"{done.reason}  {summary}"
@@ -285,7 +332,7 @@ def record(finished: Iterable[Done], experiment_id: str) -> tuple[dict[str, str]
         run_id = done.result.run_id if done.result else ""
         summary = done.result.details.get("summary", "") if done.result else ""
         tags[f"pipeline.{done.outcome}.{done.job.title.replace(' ', '.')}"] = run_id
-        link = f"[{run_id[:8]}](#/experiments/{experiment_id}/runs/{run_id})"
+        link = f"[{run_id[:8]}](#/experiments/{experiment_id}/runs/{run_id})" if run_id else ""
         reason = "" if done.outcome == "reuse" else done.reason
         text += f"| {done.job.title} | {done.outcome} | {reason} | {link} | {summary} |\n"
     return tags, text
@@ -297,4 +344,5 @@ def prepare_environment(store: Store) -> None:
     if os.environ["PATH"].split(os.pathsep)[0] != folder:
         os.environ["PATH"] = folder + os.pathsep + os.environ["PATH"]
     os.environ[FOLDER] = str(caller_folder())
+    os.environ[DRIVER] = f"{me().pid} {me().started}"
     os.environ["MLFLOW_EXPERIMENT_ID"] = store.experiment_id

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +16,19 @@ import mlflow
 import mlflow.projects
 from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput, Run
 from mlflow.exceptions import ExecutionException, MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.artifact.utils.models import get_model_name_and_version
-from mlflow.tracking._tracking_service.utils import _get_store
+from sqlalchemy.exc import SQLAlchemyError
 
 from src.errors import UserError
 from src.pipeline.backends import Backend
-from src.pipeline.caller import artifacts_destination, launched, tracking_uri
+from src.pipeline.caller import artifacts_destination, launched, launcher_run, tracking_uri
+from src.pipeline.claims import Claim, Claims, claimed
 from src.pipeline.content import content_digest
+from src.pipeline.database import create_once, unusable
 from src.pipeline.faults import is_away
 from src.pipeline.keys import Key
+from src.pipeline.owner import beating, me
 from src.pipeline.patience import (
     be_patient,
     lose_patience,
@@ -31,20 +37,28 @@ from src.pipeline.patience import (
     without_password,
 )
 from src.pipeline.results import (
+    ACCEPTED,
     ENTRY_POINT,
     FAILURE,
     PARENT,
+    REASON,
     SEAL,
     STEP,
     Output,
     Sealed,
+    key_tags,
     read_key,
     read_seal,
     seal_tags,
 )
+from src.pipeline.seals import files_of, local_path
+from src.pipeline.stale import close_stale_runs
 from src.pipeline.step import ROOT
+from src.pipeline.stopping import STOPPED
+from src.pipeline.temporary import clear_left_folders
 
 MODEL = "candidate"  # the name that a logged model has among its run's artifacts
+OPEN = set[str]()  # runs that this process is recording
 NEAR = 20  # past runs of a step among which the nearest is looked for
 
 
@@ -58,13 +72,13 @@ class Store:
         reach(uri)
         wait_for_databases()
         mlflow.set_tracking_uri(uri)
-        destination = "" if uri.startswith("http") else artifacts_destination()
         try:
-            if destination:
-                # The first to open a fresh store says where its artifacts go.
-                _get_store(uri, destination)  # type: ignore[no-untyped-call]
+            destination = "" if uri.startswith("http") else artifacts_destination()
+            create_once(uri, destination)
             self.client = mlflow.MlflowClient(uri)
             self.experiment_id = self._experiment(destination)
+        except SQLAlchemyError as error:
+            raise unusable(uri, type(error).__name__) from error
         except MlflowException as error:
             raise UserError(
                 f"the tracking store cannot be opened ({type(error).__name__}).",
@@ -76,10 +90,12 @@ class Store:
             return typed
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME", "Default")
         known = self.client.get_experiment_by_name(name)
-        if known:
-            return known.experiment_id
         location = f"{destination}/{name}" if destination else None
-        return self.client.create_experiment(name, location)
+        if known is None:
+            with suppress(MlflowException):  # made meanwhile by somebody else
+                return self.client.create_experiment(name, location)
+            known = self.client.get_experiment_by_name(name)
+        return known.experiment_id if known else self.client.create_experiment(name, location)
 
     def _search(self, query: str, most: int) -> list[Run]:
         order = ["attributes.start_time DESC"]
@@ -93,11 +109,11 @@ class Store:
         runs = self._search(query, 1)
         return sealed(runs[0]) if runs else None
 
-    def past_keys(self, step: str) -> list[Key]:
-        """List the keys of the newest sealed runs of a step, newest first."""
+    def past(self, step: str) -> list[tuple[Sealed, Key]]:
+        """List the newest sealed runs of a step with their keys, newest first."""
         query = f"tags.`{STEP}` = '{step}' AND attributes.status = 'FINISHED'"
         runs = self._search(query, NEAR)
-        return [read_key(run.data.tags) for run in runs if sealed(run)]
+        return [(found, read_key(run.data.tags)) for run in runs if (found := sealed(run))]
 
     def output(self, uri: str) -> Output:
         """Find out what content a URI stands for.
@@ -121,6 +137,30 @@ class Store:
             raise UserError(f"{uri}: that run holds {made}.", "Name a finished run's artifact.")
         return Output(uri, content_digest(Path(self.download(uri))))
 
+    def locate(self, made: Output) -> Output:
+        """Note where the artifact store keeps an artifact, and the files that it is made of."""
+        run_id, name = self._origin(made.uri)
+        if made.uri.startswith("runs:/"):
+            location = f"{self.client.get_run(run_id).info.artifact_uri}/{name}"
+        else:
+            model_id = made.uri.removeprefix("models:/")
+            location = str(self.client.get_logged_model(model_id).artifact_location)
+        path = local_path(location)
+        files = files_of(path) if path else {n: (s, 0) for n, s in self.sizes(location).items()}
+        return replace(made, location=location, files=files)
+
+    def sizes(self, location: str) -> dict[str, int]:
+        """List the files that the artifact store keeps at a location, with their sizes."""
+        found, folders = dict[str, int](), [""]
+        repository = get_artifact_repository(location)
+        while folders:
+            for item in repository.list_artifacts(folders.pop() or None):
+                if item.is_dir:
+                    folders.append(item.path)
+                else:
+                    found[item.path] = int(item.file_size or 0)
+        return found
+
     def _origin(self, uri: str) -> tuple[str, str]:
         """Split a URI into the run that made it and the artifact's name."""
         scheme, _, rest = uri.partition(":/")
@@ -135,6 +175,15 @@ class Store:
             version = self.client.get_model_version(*named)
             return version.run_id or "", MODEL
         return "", ""
+
+    def made_by(self, uri: str) -> str:
+        """Name the run that made an artifact; empty if it cannot be told."""
+        return self._origin(uri)[0]
+
+    def tagged(self, tag: str, most: int = 1) -> list[tuple[Run, Sealed]]:
+        """List the newest sealed runs that carry a tag, newest first."""
+        runs = self._search(f"tags.`{tag}` LIKE '%' AND attributes.status = 'FINISHED'", most)
+        return [(run, made) for run in runs if (made := sealed(run))]
 
     def sibling(self, uri: str, name: str) -> Output | None:
         """Find another artifact of the run that made this one; None if it cannot be told."""
@@ -171,16 +220,60 @@ class Store:
         """Record a run; under `mlflow run` adopt the one that the launcher made."""
         own = not launched()
         with mlflow.start_run(
-            run_name=name if own else None, experiment_id=self.experiment_id if own else None
+            run_name=name if own else None,
+            experiment_id=self.experiment_id if own else None,
+            tags={**tags, **me().as_tags(), "mlflow.runName": name},
         ) as run:
-            mlflow.set_tags({**tags, "mlflow.runName": name})
-            # The launcher has logged what was typed, and a logged value cannot change.
-            known = self.client.get_run(run.info.run_id).data
-            mlflow.log_params({n: v for n, v in params.items() if n not in known.params})
-            # It also notes where a clone came from, as git was told to reach it.
-            clean = {name: without_password(value) for name, value in known.tags.items()}
-            mlflow.set_tags({n: value for n, value in clean.items() if value != known.tags[n]})
-            yield run
+            run_id = run.info.run_id
+            OPEN.add(run_id)
+            try:
+                with beating(lambda tag, value: self.client.set_tag(run_id, tag, value)):
+                    # The launcher has logged what was typed, and a logged value cannot change.
+                    known = self.client.get_run(run_id).data
+                    mlflow.log_params({n: v for n, v in params.items() if n not in known.params})
+                    # It also notes where a clone came from, as git was told to reach it.
+                    clean = {n: without_password(value) for n, value in known.tags.items()}
+                    mlflow.set_tags({n: v for n, v in clean.items() if v != known.tags[n]})
+                    yield run
+            except KeyboardInterrupt:
+                mlflow.end_run("KILLED")
+                raise
+            OPEN.discard(run_id)
+
+    def claim(
+        self,
+        digest: str,
+        title: str,
+        run_id: str,
+        done: Callable[[], Sealed | None],
+        say: Callable[[str], None],
+    ) -> AbstractContextManager[Sealed | None]:
+        """Hold the claim to some work for a block, or wait for the result of who holds it.
+
+        Parameters
+        ----------
+        digest
+            The work's key.
+        run_id
+            The run under which it will be done, if there is one yet.
+        done
+            Looks for the result.
+        """
+        parent = self.client.get_run(run_id).data.tags.get(PARENT, "") if run_id else ""
+        client = mlflow.MlflowClient(tracking_uri(), tracking_uri())
+
+        def tell(claim: Claim) -> None:
+            say(f"{title}: waiting for another run of the same work, {claim}")
+
+        claims = Claims(client, self.experiment_id)
+        return claimed(claims, digest, run_id, parent, done, tell)
+
+    def close_stale(self) -> None:
+        """Close what processes that died have left: runs, claims, temporary folders."""
+        clear_left_folders()
+        if close_stale_runs(self.client, self.experiment_id):
+            client = mlflow.MlflowClient(tracking_uri(), tracking_uri())
+            Claims(client, self.experiment_id).clear_dead()
 
     def note_failure(self, run_id: str, reason: str, error: BaseException) -> None:
         """Tag a run with why it failed, unless it is the store itself that failed."""
@@ -203,8 +296,27 @@ class Store:
                 backend_config=dict(backend.config),
             )
         except ExecutionException:
+            self._close_child(step, "", "its process was killed, or ran out of memory")
             return False
+        except KeyboardInterrupt as error:
+            self._close_child(step, "KILLED", str(error) or "interrupted")
+            raise
         return True
+
+    def _close_child(self, step: str, status: str, why: str) -> None:
+        """Close the newest run of a step below the active run, if it did not finish."""
+        active = mlflow.active_run()
+        below = self._below(active.info.run_id, step) if active else []
+        found = next(iter(below), None)
+        if found is None or found.info.status == "FINISHED":
+            return
+        said = found.data.tags.get(FAILURE)
+        if said is None:
+            self.client.set_tag(found.info.run_id, FAILURE, why)
+        elif said.startswith(STOPPED):  # MLflow has made FAILED of the KILLED it said of itself
+            status = "KILLED"
+        if status and found.info.status != status:
+            self.client.set_terminated(found.info.run_id, status)
 
     def upload(self, run_id: str, path: Path) -> None:
         """Put a file or folder among a run's artifacts, under its own name."""
@@ -228,6 +340,22 @@ class Store:
         data = Dataset(name=name, digest=made.digest[:32], source_type="artifact", source=source)
         link_to = DatasetInput(data, [InputTag("mlflow.data.context", name)])
         self.client.log_inputs(run_id, datasets=[link_to])
+
+    def accept(self, key: Key, old: Sealed, title: str, parent_id: str, over: str) -> Sealed:
+        """Seal a past result under a new key, on a run that says who vouched for what."""
+        who = getpass.getuser()
+        tags = {
+            **key_tags(key),
+            REASON: f"accepted by {who} over: {over}",
+            ACCEPTED: old.run_id,
+            "mlflow.parentRunId": parent_id,
+            "mlflow.user": who,
+        }
+        run = self.client.create_run(self.experiment_id, tags=tags, run_name=title)
+        self.describe(run.info.run_id, {}, f"Run `{old.run_id}` taken as good. {tags[REASON]}")
+        self.seal(run.info.run_id, key, old.outputs, old.details)
+        self.client.set_terminated(run.info.run_id, "FINISHED")
+        return replace(old, run_id=run.info.run_id)
 
     def seal(
         self, run_id: str, key: Key, outputs: Mapping[str, Output], details: Mapping[str, Any]
@@ -259,6 +387,19 @@ class Store:
         """Read the key of the step that ran below a parent, if it came that far."""
         runs = self._below(parent_id, step)
         return next((read_key(run.data.tags) for run in runs if STEP in run.data.tags), None)
+
+
+def close_open(why: str) -> None:
+    """Close the runs that this process has not: it was told to stop."""
+    while mlflow.active_run():
+        mlflow.end_run("KILLED")
+    client = mlflow.MlflowClient(tracking_uri())
+    for run_id in {launcher_run(), *OPEN} - {""}:
+        run = client.get_run(run_id)
+        if FAILURE not in run.data.tags and run.info.status != "FINISHED":
+            client.set_tag(run_id, FAILURE, why)
+        if run.info.status == "RUNNING":
+            client.set_terminated(run_id, "KILLED")
 
 
 def sealed(run: Run) -> Sealed | None:

@@ -92,8 +92,8 @@ def jobs(*models: str, size: str = "3") -> list[Job]:
     ]
 
 
-def run(store: FakeStore, todo: list[Job], force: str = "") -> int:
-    return drive(todo, force, "main x", store, as_json=False)  # type: ignore[arg-type]
+def run(store: FakeStore, todo: list[Job], force: str = "", accept: str = "") -> int:
+    return drive(Chain(todo, store, force, accept), "main x", as_json=False)  # type: ignore[arg-type]
 
 
 def outcomes(store: FakeStore, todo: list[Job]) -> list[tuple[str, str]]:
@@ -181,6 +181,52 @@ def test_a_forced_step_runs_and_the_rest_follows_its_content(store: FakeStore, c
     run(store, jobs("x"))
     run(store, jobs("x"), force="fit")
     assert store.started[4:] == ["main x", "fit x"]
+
+
+def test_an_accepted_result_is_sealed_under_the_new_key_and_says_over_what(
+    store: FakeStore, code: Code
+) -> None:
+    run(store, jobs("x"))
+    code.words["fit"] = "new"
+    run(store, jobs("x"), accept="fit")
+    assert store.started[4:] == ["main x", "fit x"]
+    accepted = store.runs["r5"]
+    assert accepted["pipeline.reason"] == "accepted over: code fit"
+    assert store.find_outputs("r5") == store.find_outputs("r2")
+    run(store, jobs("x"))
+    assert store.started[6:] == []
+    code.words["judge"] = "new"
+    assert outcomes(store, jobs("x"))[1] == ("fit x", "reuse")
+
+
+def test_nothing_to_accept_is_a_mistake(store: FakeStore, code: Code) -> None:
+    with pytest.raises(UserError, match="no past result of fit x to accept"):
+        run(store, jobs("x"), accept="fit")
+
+
+@pytest.mark.parametrize("harm", ["alter", "cut", "remove", "touch"])
+def test_a_result_whose_seal_does_not_hold_is_made_anew(
+    store: FakeStore, code: Code, harm: str
+) -> None:
+    run(store, jobs("x"))
+    file = store.folder / "r1/a/content.json"
+    if harm == "touch":
+        os.utime(file, ns=(1, 1))
+    elif harm == "remove":
+        file.unlink()
+    else:
+        file.write_text("9" if harm == "alter" else "")
+    (first, *_) = Chain(jobs("x"), store).plan()  # type: ignore[arg-type]
+    if harm == "touch":
+        assert first.outcome == "reuse"
+        return
+    assert (first.outcome, first.reason) == (
+        "run",
+        "the seal does not hold: a gone or altered since",
+    )
+    run(store, jobs("x"))
+    # The content comes out as it was: nothing below it has to run.
+    assert store.started[4:] == ["main x", "read"]
 
 
 def test_a_failure_names_step_and_reason_and_keeps_what_was_done(

@@ -1,0 +1,59 @@
+"""Temporary folders that a killed process leaves, and the next one removes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from src.pipeline.owner import me, place, process_lives
+
+PREFIX = "pipeline"
+OLD_SECONDS = 7 * 86_400.0  # of another machine or an earlier start of this one
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Make a folder whose name says whose it is, and let all temporary files go into it.
+
+    MLflow and what it starts have temporary files of their own, which would be left as well.
+    """
+    name = f"{PREFIX}-{here()}-{me().pid}-{me().started:.0f}-"
+    before, variable = tempfile.tempdir, os.environ.get("TMPDIR")
+    with tempfile.TemporaryDirectory(prefix=name, ignore_cleanup_errors=True) as made:
+        inner = Path(made) / "tmp"
+        inner.mkdir()
+        tempfile.tempdir = os.environ["TMPDIR"] = str(inner)
+        try:
+            yield Path(made)
+        finally:
+            tempfile.tempdir = before
+            del os.environ["TMPDIR"]
+            if variable is not None:
+                os.environ["TMPDIR"] = variable
+
+
+def here() -> str:
+    """Name this machine and this start of it in 8 hex digits."""
+    return hashlib.sha256(repr(place()).encode()).hexdigest()[:8]
+
+
+def clear_left_folders() -> int:
+    """Remove the folders of processes that are gone; count them."""
+    removed = 0
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}-*-*-*-*"):
+        with suppress(ValueError, OSError):
+            _, host, pid, started, _ = folder.name.split("-", 4)
+            if host == here():
+                left = not process_lives(int(pid), float(started))
+            else:
+                left = time.time() - folder.stat().st_mtime > OLD_SECONDS
+            if left and folder.is_dir() and not folder.is_symlink():
+                shutil.rmtree(folder, ignore_errors=True)
+                removed += 1
+    return removed

@@ -1,0 +1,135 @@
+"""`mlflow models serve --env-manager local`: all input forms, many clients, errors without text."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import mlflow
+import pytest
+
+from src.pipeline.step import ROOT
+from src.training.family import TASKS, families
+from tests.fakes import environment
+from tests.models.conftest import model_class
+from tests.models.corpus import TEXTS
+from tests.models.test_foreign_environments import free_port, stop, wait_for
+
+pytestmark = [pytest.mark.slow, pytest.mark.integration]
+
+SECRET = "my secret diary"
+CLIENTS, SECONDS = 8, 20
+FORMS: dict[str, Any] = {
+    "dataframe_split": {"columns": ["text"], "data": [[text] for text in TEXTS[:3]]},
+    "dataframe_records": [{"text": text} for text in TEXTS[:3]],
+    "inputs": {"text": TEXTS[:3]},
+    "instances": [{"text": text} for text in TEXTS[:3]],
+}
+
+
+@pytest.fixture(scope="module", params=TASKS)
+def served(
+    request: pytest.FixtureRequest, folder_of: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, Any]]:
+    """A task's usual family behind MLflow's own scoring server."""
+    task = TASKS[request.param]
+    family = families(task.name)[task.default_family]
+    folder = tmp_path_factory.mktemp("serve")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        mlflow.pyfunc.save_model(
+            folder / "model",
+            python_model=str(ROOT / task.model_file),
+            artifacts={"model": str(folder_of(family))},
+            pip_requirements=[],
+        )
+    port = free_port()
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "mlflow", "models", "serve", "-m", str(folder / "model")),
+            *("--env-manager", "local", "--host", "127.0.0.1", "--port", str(port)),
+        ],
+        cwd=folder,
+        env=environment(folder, MLFLOW_ALLOW_PICKLE_DESERIALIZATION="false"),
+        start_new_session=True,
+        stdout=(folder / "log").open("wb"),
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        wait_for(f"http://127.0.0.1:{port}/ping", process)
+        model = model_class(family).from_folder(folder_of(family))
+        yield f"http://127.0.0.1:{port}/invocations", model
+        assert not any(text in (folder / "log").read_text() for text in (SECRET, *TEXTS))
+    finally:
+        stop(process)
+
+
+def post(url: str, content: Any) -> tuple[int, Any]:
+    request = urllib.request.Request(  # noqa: S310 - our own server
+        url, json.dumps(content).encode(), {"Content-Type": "application/json"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_of_input_is_answered_alike(served: tuple[str, Any], form: str) -> None:
+    url, model = served
+    status, said = post(url, {form: FORMS[form]})
+    assert status == 200, said
+    assert said["predictions"] == model.predict(None, {"text": TEXTS[:3]})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"dataframe_split": {"columns": ["body"], "data": [[SECRET]]}},
+        {"dataframe_records": [{"body": SECRET}]},
+        {"inputs": {"body": [SECRET]}},
+        {"instances": [{"body": SECRET}]},
+    ],
+    ids=lambda content: next(iter(content)),
+)
+def test_a_wrong_column_is_a_400_that_names_it_and_quotes_no_row(
+    served: tuple[str, Any], content: Any
+) -> None:
+    status, said = post(served[0], content)
+    assert status == 400, said
+    assert "body" in said
+    assert "'text'" in said
+    assert SECRET not in said
+
+
+def test_many_clients_at_once_get_their_own_answers(served: tuple[str, Any]) -> None:
+    url, model = served
+    expected = [model.predict(None, {"text": [text]}) for text in TEXTS]
+    until, wrong, asked = time.monotonic() + SECONDS, list[Any](), [0] * CLIENTS
+
+    def client(number: int) -> None:
+        turn = number
+        while time.monotonic() < until:
+            turn = (turn + CLIENTS) % len(TEXTS)
+            status, said = post(url, {"dataframe_records": [{"text": TEXTS[turn]}]})
+            asked[number] += 1
+            if status != 200 or said["predictions"] != expected[turn]:
+                wrong.append((status, turn))
+
+    threads = [threading.Thread(target=client, args=(number,)) for number in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    assert all(asked)
+    sys.stdout.write(f"{sum(asked)} requests in {SECONDS} s by {CLIENTS} clients\n")

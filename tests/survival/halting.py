@@ -1,0 +1,56 @@
+"""Stands in for `steps/__main__.py` in a copy of the project: waits at the point a test names.
+
+`HALT_AT=<entry point>:<point>` names it; the process writes its number to `HALT_NOTE` there.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from src.pipeline.cli import main
+
+ENTRY, _, POINT = os.environ.get("HALT_AT", "").partition(":")
+
+
+def halt(point: str) -> None:
+    """Wait for the end, if this is the point."""
+    if point == POINT:
+        note = Path(os.environ["HALT_NOTE"])
+        note.with_suffix(".new").write_text(str(os.getpid()))
+        note.with_suffix(".new").rename(note)
+        while True:
+            time.sleep(0.02)
+
+
+def prepare() -> None:
+    """Put the points into the store through which a step records its work."""
+    from src.pipeline.runs import Store
+
+    run, upload, seal = Store.run, Store.upload, Store.seal
+
+    @contextmanager
+    def halting_run(self: Store, *arguments: Any) -> Iterator[Any]:
+        with run(self, *arguments) as found:
+            halt("begun")
+            yield found
+
+    def halting_upload(self: Store, *arguments: Any) -> None:
+        upload(self, *arguments)
+        halt("middle")
+
+    def halting_seal(self: Store, *arguments: Any) -> None:
+        halt("end")
+        seal(self, *arguments)
+        halt("sealed")
+
+    Store.run, Store.upload, Store.seal = halting_run, halting_upload, halting_seal  # type: ignore
+
+
+if sys.argv[1:2] == [ENTRY]:
+    halt("start")
+    prepare()
+sys.exit(main(sys.argv[1:]))
