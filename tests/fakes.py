@@ -163,7 +163,7 @@ class FakeStore:
     def close_stale(self) -> None:
         """Nobody else writes here."""
 
-    def failure(self, parent_id: str, step: str, silent: str) -> str:
+    def failure(self, parent_id: str, step: str) -> str:
         failed = [t for t in self.runs.values() if t.get("pipeline.step") == step]
         return failed[-1].get("pipeline.failure", "") if failed else ""
 

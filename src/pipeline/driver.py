@@ -28,7 +28,6 @@ from src.pipeline.stopping import DRIVER
 if TYPE_CHECKING:
     from src.pipeline.runs import Store
 
-SILENT = "its process ended without a reason: killed, or out of memory"
 ATTEMPTS = 2  # a step that the store cut off, perhaps in the middle of a write, runs once more
 
 
@@ -189,7 +188,7 @@ class Chain:
                 finished = self.store.start(job.step.name, job.title, parameters, job.backend)
             if finished:
                 break
-            said = self.store.failure(parent_id, job.step.name, SILENT) or last_words(output)
+            said = self.store.failure(parent_id, job.step.name) or last_words(output)
             if not said.startswith(AWAY):
                 break
         if not finished:
@@ -216,7 +215,7 @@ def last_words(output: Sequence[str]) -> str:
         if line.startswith("error: "):
             return " ".join([line.removeprefix("error: "), *list(output)[number + 1 :]])
     last = f"; its last line: {output[-1]}" if output else ""
-    return f"{SILENT}{last}"
+    return f"its process ended without a reason: killed, or out of memory{last}"
 
 
 def made_by(job: Job, made: tuple[str, str]) -> bool:

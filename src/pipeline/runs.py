@@ -372,16 +372,10 @@ class Store:
         query = f"tags.`{PARENT}` = '{parent_id}' AND tags.`{ENTRY_POINT}` = '{step}'"
         return self._search(query, 2)
 
-    def failure(self, parent_id: str, step: str, silent: str) -> str:
-        """Read why the newest run of a step below a parent failed; empty if it could not say.
-
-        Such a run gets `silent` for a reason.
-        """
+    def failure(self, parent_id: str, step: str) -> str:
+        """Read why the newest run of a step below a parent failed; empty if it could not say."""
         runs = self._below(parent_id, step)
-        said = next((r.data.tags[FAILURE] for r in runs if FAILURE in r.data.tags), "")
-        if runs and not said:
-            self.client.set_tag(runs[0].info.run_id, FAILURE, silent)
-        return said
+        return next((r.data.tags[FAILURE] for r in runs if FAILURE in r.data.tags), "")
 
     def key_below(self, parent_id: str, step: str) -> Key | None:
         """Read the key of the step that ran below a parent, if it came that far."""

@@ -113,7 +113,8 @@ def test_a_read_only_artifact_store_is_said(project: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("body", "reason"), [("limit", "the step ran out of memory"), ("killed", "its process ended")]
+    ("body", "reason"),
+    [("limit", "the step ran out of memory"), ("killed", "its process was killed")],
 )
 def test_a_step_without_memory_is_a_failed_run_with_the_reason(
     body: str, reason: str, project: Path
