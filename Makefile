@@ -15,6 +15,10 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(CURDIR)/.uv/bin:$(subst $(space),:,$(PYEN
 export UV_PYTHON_DOWNLOADS := never
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+# The store that a server here would serve is the one to use, where no other is named.
+ifdef MLFLOW_BACKEND_STORE_URI
+export MLFLOW_TRACKING_URI ?= $(MLFLOW_BACKEND_STORE_URI)
+endif
 INSTALL := uv pip install --quiet --python $(VENV)/bin/python -c requirements.txt
 
 help: ## Show what there is to make

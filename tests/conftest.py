@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
 
 from tests.fakes import FakeStore, made_up_entries, write_csv
+
+
+def pytest_configure() -> None:
+    """Let a request to end the suite stop the servers that it started, like Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from src.errors import UserError
 from src.pipeline import console
+from src.pipeline.built import check_environment
 from src.pipeline.caller import launched, launcher_run
 from src.pipeline.execute import execute, one_line
 from src.pipeline.faults import explain, is_away
@@ -48,6 +49,7 @@ def dispatch(arguments: Sequence[str]) -> int:
     flags = {word for word in arguments if word in FLAGS}
     words = [word for word in arguments if word not in FLAGS]
     try:
+        check_environment()
         known = entry_points()
         if not words or words[0].startswith("-"):
             console.say(overview(known))
