@@ -40,6 +40,9 @@ lint: $(VENV)/.test ## Check style, format and types
 ui: $(VENV)/.main ## Open the tracking UI on what was run here
 	mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 $(ARGS)
 
+server: $(VENV)/.main ## Run a tracking server here until Ctrl-C (PORT=5000)
+	python -m tools.serve $(PORT)
+
 docs: $(VENV)/.main ## Write MLproject and the README's table from the declared steps
 	python -m src.pipeline.project
 
@@ -66,4 +69,4 @@ $(VENV)/.test: $(VENV)/.main requirements-test.txt
 	$(INSTALL) -r pyproject.toml --extra roberta -r requirements-test.txt
 	touch $@
 
-.PHONY: help main plan test soak lint ui docs lock clean
+.PHONY: help main plan test soak lint ui server docs lock clean

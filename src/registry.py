@@ -1,22 +1,26 @@
-"""Everything that talks to the model registry.
+"""What the model registry holds: versions, the champion, and who has to be beaten.
 
 The stage is the truth: the champion is the version in Production, and `@champion` follows it. A
-version carries the digest of its model's content and of the champion it was judged against, so
-that a pipeline whose own result became the champion is still compared with its predecessor.
+registry without stages is read by its aliases alone. A version carries the digest of its model's
+content and of the champion it was judged against, so that a pipeline whose own result became the
+champion is still compared with its predecessor. How versions move is in `src/promotion.py`.
 """
 
 from __future__ import annotations
 
-import warnings
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
-import mlflow
-from mlflow.exceptions import MlflowException
-from mlflow.store.artifact.utils.models import get_model_name_and_version
+from src.pipeline.caller import tracking_uri
+from src.pipeline.lookup import UnreadableError, reader
 
-CHAMPION = "champion"
-PRODUCTION, ARCHIVED, NONE = "Production", "Archived", "None"
+CHAMPION, CHALLENGER = "champion", "challenger"
+PRODUCTION, STAGING, ARCHIVED, NONE = "Production", "Staging", "Archived", "None"
+ALIASES = {PRODUCTION: CHAMPION, STAGING: CHALLENGER}
+STAGE = "pipeline.stage"  # where the registry itself keeps none
+MOVED = "pipeline.moved"  # the stage that a command of ours moved it to last
 DIGEST, JUDGED_AGAINST, SUPERSEDED_BY = (
     "pipeline.digest",
     "pipeline.judged_against",
@@ -33,6 +37,8 @@ class Version:
     ----------
     digest
         Content digest of its model; empty for a version that this project did not register.
+    source
+        The logged model that it is a version of.
     """
 
     name: str
@@ -40,6 +46,8 @@ class Version:
     stage: str
     digest: str
     run_id: str
+    source: str
+    description: str
     tags: Mapping[str, str]
 
     @property
@@ -55,8 +63,28 @@ class Version:
 
 def versions(name: str) -> list[Version]:
     """List all versions of a registered model, newest first; none if there is no such model."""
-    client = mlflow.MlflowClient()
     found = list[Version]()
+    light = reader(os.environ.get("MLFLOW_REGISTRY_URI") or tracking_uri())
+    if light is not None:
+        with suppress(UnreadableError):
+            read = [
+                Version(
+                    name,
+                    v.number,
+                    v.stage or NONE,
+                    v.tags.get(DIGEST, ""),
+                    v.run_id,
+                    v.source,
+                    v.description,
+                    v.tags,
+                )
+                for v in light.versions(name)
+            ]
+            if not any(STAGE in v.tags for v in read):
+                return sorted(read, key=lambda version: -version.number)
+    import mlflow
+
+    client = mlflow.MlflowClient()
     token: str | None = None
     while True:
         page = client.search_model_versions(f"name = '{name}'", page_token=token)
@@ -67,13 +95,32 @@ def versions(name: str) -> list[Version]:
                 v.current_stage or NONE,
                 v.tags.get(DIGEST, ""),
                 v.run_id or "",
+                v.source or "",
+                v.description or "",
                 v.tags,
             )
             for v in page
         ]
         token = page.token
         if not token:
-            return sorted(found, key=lambda version: -version.number)
+            break
+    if any(STAGE in v.tags for v in found) and all(v.stage == NONE for v in found):
+        found = staged_by_alias(name, found)
+    return sorted(found, key=lambda version: -version.number)
+
+
+def staged_by_alias(name: str, found: list[Version]) -> list[Version]:
+    """Give versions the stage that their alias stands for; one that lost it is archived."""
+    import mlflow
+
+    aliases = mlflow.MlflowClient().get_registered_model(name).aliases
+    stages = {int(aliases[a]): stage for stage, a in ALIASES.items() if a in aliases}
+    return [
+        replace(
+            v, stage=stages.get(v.number, NONE if v.tags.get(STAGE, NONE) == NONE else ARCHIVED)
+        )
+        for v in found
+    ]
 
 
 def champion(name: str) -> Version | None:
@@ -116,6 +163,9 @@ def identity_of(uri: str) -> str:
     """Give what stands for the content of any model URI in keys: it never changes its meaning."""
     if uri.startswith("models:/m-"):
         return uri
+    import mlflow
+    from mlflow.store.artifact.utils.models import get_model_name_and_version
+
     client = mlflow.MlflowClient()
     name, number = get_model_name_and_version(client, uri)  # type: ignore[no-untyped-call]
     return next((v.identity for v in versions(name) if v.number == int(number)), uri)
@@ -131,13 +181,28 @@ def same_model(name: str, candidate: str) -> Version | None:
     return next((v for v in versions(name) if v.digest == candidate), None)
 
 
-def register(name: str, model_uri: str, tags: Mapping[str, str]) -> Version:
-    """Create a version of a logged model; it holds no stage yet.
+def left_behind(version: Version) -> bool:
+    """Tell whether an interrupted registration left a version before it came to a stage."""
+    return version.stage == NONE and MOVED not in version.tags
+
+
+def write_card(version: Version, card: str) -> None:
+    """Give a version its card."""
+    import mlflow
+
+    mlflow.MlflowClient().update_model_version(version.name, str(version.number), card)
+
+
+def register(name: str, model_uri: str, tags: Mapping[str, str], card: str) -> Version:
+    """Create a version of a logged model with its card; it holds no stage yet.
 
     A version that an interrupted registration left without a stage is taken up again.
     """
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
     left = same_model(name, tags[DIGEST])
-    if left is not None and left.stage == NONE:
+    if left is not None and left_behind(left):
         return left
     client = mlflow.MlflowClient()
     try:
@@ -145,23 +210,7 @@ def register(name: str, model_uri: str, tags: Mapping[str, str]) -> Version:
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    mlflow.register_model(model_uri, name, tags=dict(tags))
-    return versions(name)[0]
-
-
-def promote(version: Version) -> None:
-    """Move a version to Production, what stood there to Archived, and `@champion` along."""
-    client = mlflow.MlflowClient()
-    with warnings.catch_warnings():
-        # MLflow deprecates stages, but the services that load these models ask for them.
-        warnings.simplefilter("ignore", FutureWarning)
-        for old in versions(version.name):
-            if old.stage == PRODUCTION and old.number != version.number:
-                number = str(old.number)
-                client.set_model_version_tag(
-                    version.name, number, SUPERSEDED_BY, str(version.number)
-                )
-        client.transition_model_version_stage(
-            version.name, str(version.number), PRODUCTION, archive_existing_versions=True
-        )
-    client.set_registered_model_alias(version.name, CHAMPION, str(version.number))
+    made = mlflow.register_model(model_uri, name, tags=dict(tags))
+    version = next(v for v in versions(name) if v.number == int(made.version))
+    write_card(version, card)
+    return version

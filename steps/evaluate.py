@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from src.errors import UserError
 from src.pipeline.execute import Context
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from src.evaluation.tasks import Predictions
+
+
+# Tags of a finished evaluation; with the digest of the model, it finds what was said of it.
+JUDGED = "pipeline.judged"
 
 
 @dataclass(frozen=True)
@@ -30,28 +34,39 @@ class EvaluateParams:
 def run(context: Context) -> None:
     """Write the predictions, every metric with its interval, and the verdict."""
     import numpy as np
+    import pandas as pd
 
     from src.data.schema import SPLITS
-    from src.data.seen import text_digest
+    from src.data.seen import entry_digests
     from src.evaluation.evaluate import evaluate
     from src.evaluation.predictions import write_predictions
+    from src.evaluation.service import check_service
 
     params, splits = context.params, context.input("splits")
     test, train = SPLITS.read(splits, "test"), SPLITS.read(splits, "train")
     given = context.inputs["candidate"]
+    seen = trained_on(context, given.uri, "candidate")
+    test, left_out = unseen(test, seen)
     context.say(f"evaluate: the candidate answers {test.num_rows:,} held-out entries")
-    candidate = answers(context, given.uri, given.digest, test)
+    model = opened(context, given.uri)
+    candidate = answers(model, given.digest, test)
     rival, uri = rival_of(params, given.digest), ""
-    champion, seen = None, trained_on(context, given.uri, "candidate")
+    champion = None
     if rival is not None:
         uri, digest = rival
         context.say(f"evaluate: {uri} answers the same entries")
-        champion = answers(context, uri, digest, test)
+        champion = answers(opened(context, uri), digest, test)
         seen |= trained_on(context, uri, "champion")
-    shared = np.array([text_digest(text) not in seen for text in test["text"].to_pylist()])
+    shared = np.array([seen.isdisjoint(digests) for digests in entry_digests(test)])
     context.say("evaluate: measuring")
+    checks = check_service(
+        params.model,
+        lambda texts: model.predict(pd.DataFrame({"text": pd.Series(texts, dtype=object)})),
+        test["text"].to_pylist(),
+    )
     evaluation = evaluate(
-        params.model, test, train, candidate, champion, shared, params.seed, params.n_resamples
+        *(params.model, test, train, candidate, champion, shared),
+        *(params.seed, params.n_resamples, checks),
     )
     write_predictions(context.output("predictions"), params.model, test, candidate.rows)
     folder = context.output("evaluation")
@@ -64,14 +79,35 @@ def run(context: Context) -> None:
             for end, part in (("", "value"), ("_low", "low"), ("_high", "high"))
         }
     )
-    context.details |= {"summary": evaluation.verdict, "against": uri}
+    context.log_metrics({"entries_left_out": float(left_out)})
+    context.details |= {
+        "summary": evaluation.verdict,
+        "against": uri,
+        "model": params.model,
+        "candidate": given.uri,
+        "passed": evaluation.passed,
+        "promote": evaluation.promote,
+    }
+    for tag in (JUDGED, f"{JUDGED}.{given.digest[:32]}"):
+        context.store.client.set_tag(context.run_id, tag, str(evaluation.passed).lower())
 
 
-def answers(context: Context, uri: str, digest: str, entries: pa.Table) -> Predictions:
-    """Let a logged model answer entries, the way a service would ask it."""
+def unseen(entries: pa.Table, seen: set[str]) -> tuple[pa.Table, int]:
+    """Leave out the entries that a model was trained on; also give their number.
+
+    A split has none of them, but a registered version may be judged on another one.
+    """
+    import pyarrow as pa
+
+    from src.data.seen import text_digest
+
+    new = [text_digest(text) not in seen for text in entries["text"].to_pylist()]
+    return entries.filter(pa.array(new, pa.bool_())), len(new) - sum(new)
+
+
+def opened(context: Context, uri: str) -> Any:
+    """Load a logged model as a service would."""
     import mlflow.pyfunc
-
-    from src.evaluation.tasks import Predictions
 
     name = "candidate" if uri == context.inputs["candidate"].uri else "champion"
     path = context.input("candidate") if name == "candidate" else context.fetch(uri, name)
@@ -82,6 +118,13 @@ def answers(context: Context, uri: str, digest: str, entries: pa.Table) -> Predi
             f"{uri} is a model for {task or 'something else'}, not for {context.params.model}.",
             f"-P model={task}" if task else "Name a model that this project trained.",
         )
+    return model
+
+
+def answers(model: Any, digest: str, entries: pa.Table) -> Predictions:
+    """Let a loaded model answer entries, the way a service would ask it."""
+    from src.evaluation.tasks import Predictions
+
     rows = model.predict(entries.select(["text"]).to_pandas())
     topics = getattr(model.unwrap_python_model(), "topics", None)
     return Predictions(rows, topics, digest)

@@ -19,28 +19,29 @@ class MainParams:
     model: str = param("topics", "Which model to make", choices=(*TASKS, ALL))
     until: str = param("", "The last step to run; all if empty")
     force: str = param("", "A step to run even where a result can be reused")
+    accept: str = param("", "A step whose last result you vouch for, whatever has changed")
 
 
-def jobs(call: Call) -> tuple[list[Job], str]:
-    """Check all that was typed and share it out among the steps; also give the forced step."""
+def checked(call: Call) -> tuple[MainParams, list[Job]]:
+    """Check all that was typed and share it out among the steps."""
     params = build(MainParams, call.typed)
-    for named in (params.until, params.force):
+    for named in (params.until, params.force, params.accept):
         if named and named not in call.steps:
             raise UserError(f"unknown step {named!r}.", nearest(named, call.steps))
     own = set(fields_of(MainParams))
     models = tuple(TASKS) if params.model == ALL else (params.model,)
     typed = {name: value for name, value in call.typed.items() if name not in own}
-    return make_jobs(typed, own, models, params.until), params.force
+    return params, make_jobs(typed, own, models, params.until)
 
 
 def run(call: Call) -> int:
     """Reuse or run every step, each as a run of its own below this one."""
-    todo, force = jobs(call)
-    from src.pipeline.driver import drive
-    from src.pipeline.runs import Store
+    params, jobs = checked(call)
+    from src.pipeline.driver import Chain, drive
+    from src.pipeline.opening import open_store
 
-    title = f"main {build(MainParams, call.typed).model}"
-    return drive(todo, force, title, Store(), call.as_json)
+    chain = Chain(jobs, open_store(), params.force, params.accept)
+    return drive(chain, f"main {params.model}", call.as_json)
 
 
 ENTRY = Command(

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from src.pipeline.step import Call, Command
-from steps.main import MainParams, jobs
+from steps.main import MainParams, checked
 
 
 def run(call: Call) -> int:
     """Print what `main` would do; nothing runs and nothing is recorded."""
-    todo, force = jobs(call)
+    params, jobs = checked(call)
     from src.pipeline import console
     from src.pipeline.driver import Chain
-    from src.pipeline.runs import Store
+    from src.pipeline.opening import open_store
 
-    rows = list(Chain(todo, Store(), force).plan())
+    rows = list(Chain(jobs, open_store(), params.force, params.accept).plan())
     if call.as_json:
         console.say_json({"steps": [done.as_dict() for done in rows]})
     else:

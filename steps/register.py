@@ -48,6 +48,7 @@ def run(context: Context) -> None:
         "refused": not number,
         "name": name,
         "version": number,
+        "candidate": candidate,
     }
 
 
@@ -59,11 +60,16 @@ def decide(context: Context, name: str, evaluation: Evaluation) -> tuple[int, st
     version, sentence
         Version 0 stands for a refusal.
     """
-    from src import registry
+    from src import promotion, registry
+    from src.versions import card, tags, who
 
+    promotion.settle(name)
     candidate = context.inputs["candidate"]
     champion, known = registry.champion(name), registry.same_model(name, candidate.digest)
+    judged = context.inputs["evaluation"].uri
     if champion and champion.identity == candidate.digest:
+        if not champion.description:
+            registry.write_card(champion, card(context.store, evaluation, judged))
         return champion.number, f"{name} version {champion.number} is this model already"
     if not evaluation.promote:
         return 0, f"not registered. {evaluation.verdict}"
@@ -73,31 +79,26 @@ def decide(context: Context, name: str, evaluation: Evaluation) -> tuple[int, st
             f"another version of {name} became the champion since the evaluation.",
             "Run main again: it evaluates against the new champion.",
         )
-    if known and known.stage != registry.NONE and registry.SUPERSEDED_BY not in known.tags:
+    by_hand = known and not registry.left_behind(known)
+    if known and by_hand and registry.SUPERSEDED_BY not in known.tags:
         return 0, (
             f"not registered. {name} version {known.number} is this model, and a person moved it "
             f"to {known.stage}"
         )
-    version = registry.register(name, candidate.uri, tags(context, evaluation))
-    registry.promote(version)
-    return version.number, f"{name} version {version.number} is in Production. {evaluation.verdict}"
-
-
-def tags(context: Context, evaluation: Evaluation) -> dict[str, str]:
-    """Say on a version what it is, how good, and where it came from."""
-    from src import registry
-    from src.pipeline.runs import code_version
-
-    found = {
-        registry.DIGEST: evaluation.candidate_digest,
-        registry.JUDGED_AGAINST: evaluation.champion_digest or registry.NOBODY,
-        "git.commit": code_version(),
-        "run.register": context.run_id,
-        "verdict": evaluation.verdict[:5000],
-    }
-    for uri in (context.inputs["candidate"].uri, context.inputs["evaluation"].uri):
-        found |= context.store.lineage(uri)
-    return found | {f"metric.{n}": str(estimate) for n, estimate in evaluation.metrics.items()}
+    version = registry.register(
+        name,
+        candidate.uri,
+        tags(context.store, evaluation, candidate.uri, judged) | {"run.register": context.run_id},
+        card(context.store, evaluation, judged),
+    )
+    reason = promotion.Reason(
+        who(context.store, context.run_id), evaluation.verdict, context.run_id, by_evidence=True
+    )
+    done = promotion.move(version, registry.PRODUCTION, reason)
+    for tag, value in done.tags(reason).items():
+        context.store.client.set_tag(context.run_id, tag, value)
+    number = done.version.number
+    return number, f"{name} version {number} is in Production. {evaluation.verdict}"
 
 
 def rivals(params: RegisterParams, inputs: Mapping[str, str]) -> dict[str, str]:
@@ -109,10 +110,15 @@ def rivals(params: RegisterParams, inputs: Mapping[str, str]) -> dict[str, str]:
 
 
 def still_registered(details: Mapping[str, Any]) -> bool:
-    """Tell whether the version that a past run registered is still there."""
-    from src import registry
+    """Tell whether what a past run left in the registry is still so, and nothing is to settle."""
+    from src import promotion, registry
 
-    return not details["version"] or registry.exists(details["name"], details["version"])
+    if not promotion.settled(details["name"]):
+        return False
+    champion = registry.champion(details["name"])
+    if not details["version"]:  # a person may have promoted what was refused
+        return champion is None or champion.identity != details["candidate"]
+    return registry.exists(details["name"], details["version"])
 
 
 ENTRY = Step(

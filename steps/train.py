@@ -62,7 +62,7 @@ def run(context: Context) -> None:
     uri = packaging.log_model(chosen.task, folder, metadata)
     context.publish("candidate", uri, prove(model, valid))
     both = pa.concat_tables([train, valid])
-    write_trained_on(context.output("trained_on"), both["text"].to_pylist())
+    write_trained_on(context.output("trained_on"), [train, valid])
     context.log_params({f"fitted_{name}": value for name, value in fitted.items()})
     context.log_metrics(metrics)
     context.log_table("data_sample.json", sample(both, params.n_sample, params.seed))
@@ -90,7 +90,8 @@ def prove(model: Any, entries: pa.Table) -> Callable[[Path], None]:
 def parts(params: TrainParams) -> tuple[Part, ...]:
     """Pick the family, and with it the code that ships."""
     chosen = family_of(params)
-    return (Part(chosen, (chosen.code, chosen.task.code), chosen.params),)
+    code = (chosen.code, chosen.task.code, "src.training.family:Family")
+    return (Part(chosen, code, chosen.params),)
 
 
 ENTRY = Step(

@@ -11,12 +11,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from src.pipeline.execute import execute
 from src.pipeline.results import Output, Sealed, key_tags, read_key, read_seal, seal_tags
+from src.pipeline.seals import files_of
 from src.pipeline.step import Step
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -84,15 +85,39 @@ class FakeStore:
     def set_tag(self, run_id: str, name: str, value: str) -> None:
         self.runs[run_id][name] = value
 
+    def note_failure(self, run_id: str, reason: str, error: BaseException) -> None:
+        self.runs[run_id]["pipeline.failure"] = reason
+
     def find(self, digest: str) -> Sealed | None:
         for run_id, tags in reversed(self.runs.items()):
             if f"pipeline.sealed.{digest}" in tags and tags["status"] == "FINISHED":
                 return read_seal(run_id, tags, 0)
         return None
 
-    def past_keys(self, step: str) -> list[Any]:
-        found = (t for t in reversed(self.runs.values()) if t.get("pipeline.step") == step)
-        return [read_key(tags) for tags in found if tags["status"] == "FINISHED"]
+    def find_outputs(self, run_id: str) -> Any:
+        found = read_seal(run_id, self.runs[run_id], 0)
+        assert found
+        return found.outputs
+
+    def past(self, step: str) -> list[tuple[Sealed, Any]]:
+        found = []
+        for run_id, tags in reversed(self.runs.items()):
+            sealed = read_seal(run_id, tags, 0)
+            if tags.get("pipeline.step") == step and tags["status"] == "FINISHED" and sealed:
+                found.append((sealed, read_key(tags)))
+        return found
+
+    def locate(self, made: Output) -> Output:
+        path = self.folder / made.uri.removeprefix("runs:/")
+        return replace(made, location=str(path), files=files_of(path))
+
+    def sizes(self, location: str) -> dict[str, int]:
+        raise AssertionError("everything is local")
+
+    def accept(self, key: Any, old: Sealed, title: str, parent_id: str, over: str) -> Sealed:
+        with self.run(title, {"pipeline.reason": f"accepted over: {over}"}, {}) as run:
+            self.seal(run.info.run_id, key, old.outputs, old.details)
+        return replace(old, run_id=run.info.run_id)
 
     def output(self, uri: str) -> Output:
         run_id, _, name = uri.removeprefix("runs:/").partition("/")

@@ -1,4 +1,4 @@
-"""Which texts a model was trained on, kept as digests: to leave them out of comparisons."""
+"""Which entries a model was trained on, kept as digests: to leave them out of comparisons."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from src.data.invariants import complete
 from src.data.schema import Artifact
 
 TRAINED_ON = Artifact(
-    "trained_on", pa.schema([pa.field("text_digest", pa.string())]), (complete("text_digest"),)
+    "trained_on", pa.schema([pa.field("digest", pa.string())]), (complete("digest"),)
 )
 
 
@@ -25,12 +25,24 @@ def text_digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def write_trained_on(folder: Path, texts: Iterable[str]) -> None:
-    """Write which texts a model has seen."""
-    digests = pa.array(sorted({text_digest(text) for text in texts}), pa.string())
-    TRAINED_ON.write(folder, [pa.table({"text_digest": digests})])
+def entry_digests(entries: pa.Table) -> list[tuple[str, str]]:
+    """Give two digests for each entry: of its text, and of its id with its source.
+
+    An entry is the same when either is: its text may have been cleaned in another way since.
+    """
+    columns = (entries[name].to_pylist() for name in ("text", "source", "id"))
+    return [
+        (text_digest(text), text_digest(f"{source}\0{name}"))
+        for text, source, name in zip(*columns, strict=True)
+    ]
+
+
+def write_trained_on(folder: Path, entries: Iterable[pa.Table]) -> None:
+    """Write which entries a model has seen."""
+    found = {digest for table in entries for pair in entry_digests(table) for digest in pair}
+    TRAINED_ON.write(folder, [pa.table({"digest": pa.array(sorted(found), pa.string())})])
 
 
 def read_trained_on(folder: Path) -> frozenset[str]:
-    """Read the digests of the texts that a model has seen."""
-    return frozenset(TRAINED_ON.read(folder)["text_digest"].to_pylist())
+    """Read the digests of the entries that a model has seen."""
+    return frozenset(TRAINED_ON.read(folder)["digest"].to_pylist())

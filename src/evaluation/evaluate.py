@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import pyarrow as pa
 from src.errors import UserError
 from src.evaluation.bootstrap import Replicates, bootstrap_weights, differences, estimates
 from src.evaluation.evaluation import Comparison, Evaluation
-from src.evaluation.gates import GATES, better_than, judge
+from src.evaluation.gates import GATES, Verdict, better_than, judge
 from src.evaluation.tasks import TASKS, Mask, Predictions
 
 MAX_DRAWS = 50_000_000  # entries × resamples; above, fewer resamples are drawn
@@ -27,6 +27,7 @@ def evaluate(
     shared: Mask,
     seed: int,
     n_resamples: int = 1_000,
+    checks: Mapping[str, Verdict] | None = None,
 ) -> Evaluation:
     """Judge a candidate, by itself and against the champion.
 
@@ -42,6 +43,8 @@ def evaluate(
         Shape `(n,)`: the entries that the champion was not trained on either.
     n_resamples
         For the intervals; above 50 million draws, as many as fit, but at least 100.
+    checks
+        Verdicts on how the candidate serves, which join those of the gates.
 
     Raises
     ------
@@ -82,7 +85,7 @@ def evaluate(
         n_resamples=drawn,
         metrics=metrics,
         baseline=estimates(trivial, rule.ranges),
-        gates={gate.code: judge(gate, metrics, gains) for gate in GATES[task]},
+        gates={gate.code: judge(gate, metrics, gains) for gate in GATES[task]} | dict(checks or {}),
         champion=None
         if champion is None
         else _compare(task, entries, ours, champion.where(judged), shared[judged], seed, drawn),

@@ -35,12 +35,14 @@ def caller_folder() -> Path:
 def tracking_uri() -> str:
     """Resolve the tracking URI against the caller's folder, so that every step opens the same.
 
+    Without one, the store that a tracking server here would serve is opened directly.
+
     Raises
     ------
     UserError
         A relative sqlite URI whose folder cannot be told.
     """
-    typed = os.environ.get("MLFLOW_TRACKING_URI", "")
+    typed = os.environ.get("MLFLOW_TRACKING_URI") or os.environ.get("MLFLOW_BACKEND_STORE_URI", "")
     if not typed:
         return f"sqlite:///{caller_folder() / 'mlflow.db'}"
     start = "sqlite:///"
@@ -54,6 +56,23 @@ def tracking_uri() -> str:
             f"Set MLFLOW_TRACKING_URI={start}/<absolute folder>/{path.name}",
         )
     return start + str(path)
+
+
+def artifacts_destination() -> str:
+    """Say where a store that is opened directly is to keep artifacts; empty if nobody said."""
+    typed = os.environ.get("MLFLOW_ARTIFACTS_DESTINATION", "")
+    if not typed or "://" in typed or typed.startswith("file:"):
+        return typed
+    return str(caller_folder() / typed)
+
+
+def cache_folder() -> Path:
+    """Say where what can be fetched or made again is kept: JOURNAL_CACHE, or else the user's."""
+    if folder := os.environ.get("JOURNAL_CACHE"):
+        return Path(folder)
+    from platformdirs import user_cache_path
+
+    return user_cache_path("journal-models")
 
 
 @cache

@@ -12,6 +12,7 @@ from src.errors import UserError
 from src.pipeline import console
 from src.pipeline.caller import launched, launcher_run
 from src.pipeline.execute import execute, one_line
+from src.pipeline.faults import explain, is_away
 from src.pipeline.jobs import check_step
 from src.pipeline.project import overview, usage
 from src.pipeline.results import FAILURE
@@ -67,7 +68,11 @@ def dispatch(arguments: Sequence[str]) -> int:
         note_failure(error)
         return MISTAKE
     except Exception as error:
-        traceback.print_exc()
+        if known_fault := explain(error):
+            console.complain(known_fault)
+            note_failure(error)
+            return MISTAKE
+        console.progress(traceback.format_exc().rstrip())
         console.progress(f"error: {one_line(error)}")
         note_failure(error)
         return FAILED
@@ -75,7 +80,7 @@ def dispatch(arguments: Sequence[str]) -> int:
 
 def note_failure(error: BaseException) -> None:
     """Say on the launcher's run why it failed: it may have failed before it was taken up."""
-    if not launched():
+    if not launched() or is_away(error):
         return
     with suppress(Exception):  # the store itself may be what failed
         from src.pipeline.runs import Store
@@ -94,9 +99,9 @@ def note_stop(why: str) -> None:
 def run_step(step: Step, typed: Mapping[str, str], as_json: bool) -> int:
     """Run one step on the inputs that were named, or on the newest that fit."""
     check_step(step, typed)
-    from src.pipeline.runs import Store
+    from src.pipeline.opening import open_store
 
-    store = Store()
+    store = open_store()
     if DRIVER not in os.environ:
         store.close_stale()
     result, reused = execute(step, typed, all_steps(), store, console.progress)

@@ -54,17 +54,38 @@ class Piece:
 
 @dataclass(frozen=True)
 class Reached:
-    """Digests of the reached code by file, and the names of foreign modules it imports."""
+    """What a start rests on.
+
+    Attributes
+    ----------
+    files
+        A digest of the reached code for each file.
+    foreign
+        Names of the modules of others that it imports.
+    definitions
+        The reached definitions, as file and name.
+    """
 
     files: dict[str, str]
     foreign: frozenset[str]
+    definitions: frozenset[tuple[str, str]] = field(default=frozenset(), compare=False)
 
 
 class Reader:
-    """Reads one project tree; parses each file once."""
+    """Reads one project tree; parses each file once.
+
+    Attributes
+    ----------
+    digests
+        Of each file read so far, by its path below the root.
+    there
+        Each path below the root where a file was looked for so far, and whether there was one.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.digests = dict[str, str]()
+        self.there = dict[str, bool]()
         self.module = cache(self._parse)
         self.file_of = cache(self._find)
         self.piece = cache(self._read)
@@ -73,16 +94,25 @@ class Reader:
         """Find a module's file below the root; None for a foreign module."""
         stem = self.root.joinpath(*dotted.split("."))
         for path in (stem.with_suffix(".py"), stem / "__init__.py"):
-            if path.is_file():
+            if self._is_file(path):
                 return path
         return None
+
+    def _is_file(self, path: Path) -> bool:
+        return self.there.setdefault(path.relative_to(self.root).as_posix(), path.is_file())
+
+    def _bytes(self, path: Path) -> bytes:
+        content = path.read_bytes()
+        name = path.relative_to(self.root).as_posix()
+        self.digests[name] = hashlib.sha256(content).hexdigest()
+        return content
 
     def _parse(self, dotted: str) -> Module:
         path = self.file_of(dotted)
         if path is None:
             raise ValueError(f"{dotted} is no module of this project")
         module = Module(path)
-        tree = Plain().visit(ast.parse(path.read_bytes(), filename=str(path)))
+        tree = Plain().visit(ast.parse(self._bytes(path), filename=str(path)))
         package = dotted if path.name == "__init__.py" else dotted.rpartition(".")[0]
         for statement in tree.body:
             if isinstance(statement, ast.Import | ast.ImportFrom):
@@ -122,12 +152,13 @@ class Reader:
                 found.setdefault(piece.file, []).append((target.name, piece.digest))
             queue += piece.leads
         files = {name: digest_of(repr(sorted(pieces)))[:16] for name, pieces in found.items()}
-        return Reached(files, frozenset(foreign - sys.stdlib_module_names))
+        definitions = frozenset((file, name) for file in found for name, _ in found[file])
+        return Reached(files, frozenset(foreign - sys.stdlib_module_names), definitions)
 
     def _read(self, target: Target) -> Piece:
         if "/" in target.module:
-            content = (self.root / target.module).read_bytes()
-            return Piece(target.module, hashlib.sha256(content).hexdigest(), ())
+            self._bytes(self.root / target.module)
+            return Piece(target.module, self.digests[target.module], ())
         module = self.module(target.module)
         statements = module.definitions.get(target.name, []) if target.name else module.effects
         text = "".join(map(ast.dump, statements))
@@ -161,7 +192,7 @@ class Reader:
     def _names(self, node: ast.AST, dotted: str, module: Module, own: str) -> Iterator[Target]:
         local = dict(imports_within(node, own))
         handled = set[ast.AST]()
-        for part in ast.walk(node):
+        for part, shadowed in scoped(node, frozenset()):
             if isinstance(part, ast.Constant) and isinstance(part.value, str):
                 yield from self._named_file(part.value)
             if part in handled or not isinstance(part, ast.Attribute | ast.Name):
@@ -172,11 +203,11 @@ class Reader:
                 handled.add(base)
                 chain.insert(0, base.attr)
                 base = base.value
-            if not isinstance(base, ast.Name):
+            if not isinstance(base, ast.Name) or base.id in shadowed:
                 continue
             handled.add(base)
             target = local.get(base.id) or module.imports.get(base.id)
-            if target and base.id not in module.definitions:
+            if target and base.id not in module.definitions and isinstance(base.ctx, ast.Load):
                 yield self._along(target, chain)
             elif base.id in module.definitions:
                 yield Target(dotted, base.id)
@@ -196,9 +227,11 @@ class Reader:
         if "/" not in text or len(text) > 200 or not FILE_NAME.fullmatch(text):
             return
         path = self.root / text
-        if path.suffix == ".py" and path.is_file():
+        if not self._is_file(path):
+            return
+        if path.suffix == ".py":
             yield Target(text.removesuffix(".py").replace("/", "."), WHOLE)
-        elif path.is_file():
+        else:
             yield Target(text)
 
 
@@ -253,6 +286,31 @@ def is_type_checking(node: ast.AST) -> bool:
         and isinstance(node.test, ast.Name)
         and node.test.id == "TYPE_CHECKING"
     )
+
+
+def scoped(node: ast.AST, shadowed: frozenset[str]) -> Iterator[tuple[ast.AST, frozenset[str]]]:
+    """Walk a statement; beside each part, the names that functions around it bind themselves."""
+    yield node, shadowed
+    inside: list[ast.AST] = []
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        inside = [node.body] if isinstance(node, ast.Lambda) else list(node.body)
+        parts = [part for child in inside for part in ast.walk(child)]
+        given = {arg.arg for arg in ast.walk(node.args) if isinstance(arg, ast.arg)}
+        stored = {p.id for p in parts if isinstance(p, ast.Name) and isinstance(p.ctx, ast.Store)}
+        shared = {n for p in parts if isinstance(p, ast.Global) for n in p.names}
+        # A function inside may bind a name that the one around it means otherwise.
+        deeper = {
+            name
+            for part in parts
+            if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            for name in {p.id for p in ast.walk(part) if isinstance(p, ast.Name)}
+        }
+        local = shadowed | given | (stored - shared - deeper)
+        for child in inside:
+            yield from scoped(child, frozenset(local))
+    for child in ast.iter_child_nodes(node):
+        if child not in inside:
+            yield from scoped(child, shadowed)
 
 
 def bindings(node: ast.stmt, package: str) -> Iterator[tuple[str, Target]]:

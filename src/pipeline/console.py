@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from src.errors import UserError
+from src.pipeline.patience import without_password
 
 
 def say(text: str) -> None:
@@ -22,7 +23,7 @@ def say(text: str) -> None:
 
 def progress(text: str) -> None:
     """Show a line of progress."""
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(without_password(text) + "\n")
     sys.stderr.flush()
 
 

@@ -28,7 +28,7 @@ def content_digest(path: Path) -> str:
     total = hashlib.sha256()
     for file in files:
         name = file.name if file == path else file.relative_to(path).as_posix()
-        if path.is_file() or name not in BESIDE_A_MODEL:
+        if path.is_file() or (name not in BESIDE_A_MODEL and "__pycache__" not in file.parts):
             total.update(f"{name}\0{file_digest(file)}\n".encode())
     return total.hexdigest()
 

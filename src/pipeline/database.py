@@ -9,20 +9,28 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import mlflow
+from mlflow.tracking._tracking_service.utils import _get_store
 
 from src.errors import UserError
 
 START = "sqlite:///"
 
 
-def create_once(uri: str) -> None:
+def create_once(uri: str, destination: str = "") -> None:
     """Create a sqlite database that is not there yet, under another name until it is complete.
 
     MLflow creates its tables in dozens of migrations: two processes at once get in each other's
     way, and one that is killed leaves a half. A server creates its database itself.
+
+    Parameters
+    ----------
+    destination
+        Where artifacts go: the first to open a fresh store says so. MLflow's default if empty.
     """
     path = Path(uri.removeprefix(START))
     if os.name == "nt" or not uri.startswith(START) or exists(path):
+        if destination:
+            _get_store(uri, destination)  # type: ignore[no-untyped-call]
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     with only_one(path.with_name(f"{path.name}.creating")):
@@ -31,6 +39,8 @@ def create_once(uri: str) -> None:
         fresh = path.with_name(f"{path.name}.fresh")
         for left in (fresh, fresh.with_name(f"{fresh.name}-journal")):
             left.unlink(missing_ok=True)
+        if destination:
+            _get_store(START + str(fresh), destination)  # type: ignore[no-untyped-call]
         mlflow.MlflowClient(START + str(fresh)).search_experiments()
         fresh.replace(path)
 

@@ -5,23 +5,28 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.errors import UserError
 from src.pipeline import console
-from src.pipeline.caller import FOLDER, caller_folder, launched
-from src.pipeline.execute import find_result, key_for, one_line, reason_for
+from src.pipeline.caller import FOLDER, caller_folder, launcher_run
+from src.pipeline.execute import alike, find_result, key_for, one_line
+from src.pipeline.faults import AWAY, is_away
 from src.pipeline.jobs import Job
 from src.pipeline.owner import me
-from src.pipeline.results import FAILURE, STEP, Output, Sealed
+from src.pipeline.patience import lose_patience
+from src.pipeline.results import REUSED, STEP, Output, Sealed
+from src.pipeline.seals import holds
 from src.pipeline.stopping import DRIVER
 
 if TYPE_CHECKING:
     from src.pipeline.runs import Store
+
+ATTEMPTS = 2  # a step that the store cut off, perhaps in the middle of a write, runs once more
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ class Done:
     Attributes
     ----------
     outcome
-        "reuse" or "run".
+        "reuse", "run", or "accept" where the last result is taken as good.
     reason
         Why it runs; for a reused one, how old the result is.
     result
@@ -72,6 +77,7 @@ class Chain:
     jobs: Iterable[Job]
     store: Store
     force: str = ""
+    accept: str = ""
     made: dict[tuple[str, str], Output] = field(default_factory=dict)
 
     def inputs(self, job: Job) -> dict[str, Output] | None:
@@ -96,9 +102,11 @@ class Chain:
         if job.step.name == self.force:
             return Done(job, "run", "forced", None)
         key = key_for(job.step, job.typed, inputs)
-        result = find_result(job.step, key, self.store)
+        result, reason = find_result(job.step, key, self.store)
+        if result is None and job.step.name == self.accept:
+            return Done(job, "accept", reason, None)
         if result is None:
-            return Done(job, "run", reason_for(job.step, key, self.store), None)
+            return Done(job, "run", reason, None)
         return Done(job, "reuse", f"run {result.run_id[:8]}… ({age(result.ended)})", result)
 
     def plan(self) -> Iterator[Done]:
@@ -126,14 +134,33 @@ class Chain:
             if result is None:
                 start = time.monotonic()
                 with self.claim(job, parent()) as made:
-                    result = made or self.start(job, parent())
-                    reason, outcome = done.reason, "run"
                     if made:
-                        reason, outcome = f"made meanwhile by run {made.run_id[:8]}…", "reuse"
-                    done = Done(job, outcome, reason, result, time.monotonic() - start)
+                        reason = f"made meanwhile by run {made.run_id[:8]}…"
+                        done = replace(done, outcome="reuse", reason=reason, result=made)
+                    else:
+                        do = self.take if done.outcome == "accept" else self.start
+                        done = replace(done, result=do(job, parent(), done.reason))
+                result = done.result
+                assert result is not None  # noqa: S101 - for the type checker
+                done = replace(done, seconds=time.monotonic() - start)
                 tell(done)
             self.keep(job, result)
             yield done
+
+    def take(self, job: Job, parent_id: str, reason: str) -> Sealed:
+        """Take the last result as good, since the author of the change vouches for it."""
+        key = key_for(job.step, job.typed, self.inputs(job) or {})
+        kept = (
+            past
+            for past, _ in alike(job.step, key, self.store)
+            if all(holds(made, self.store.sizes) for made in past.outputs.values())
+        )
+        past = next(kept, None)
+        if past is None:
+            raise UserError(
+                f"there is no past result of {job.title} to accept.", "Leave accept= out."
+            )
+        return self.store.accept(key, past, job.title, parent_id, reason)
 
     def claim(self, job: Job, parent_id: str) -> AbstractContextManager[Sealed | None]:
         """Hold the claim to a job's work, or wait for the result that somebody else makes."""
@@ -141,24 +168,28 @@ class Chain:
 
         def made() -> Sealed | None:
             forced = job.step.name == self.force
-            return None if forced else find_result(job.step, key, self.store)
+            return None if forced else find_result(job.step, key, self.store)[0]
 
         return self.store.claim(key.digest, job.title, parent_id, made, console.progress)
 
-    def start(self, job: Job, parent_id: str) -> Sealed:
+    def start(self, job: Job, parent_id: str, reason: str) -> Sealed:
         """Run a job's step as a project run of its own, below the parent."""
         inputs = self.inputs(job) or {}
         parameters: dict[str, Any] = dict(job.typed)
         parameters |= {name: made.uri for name, made in inputs.items()}
         if job.step.name == self.force:
             parameters["force"] = "true"
-        with console.captured() as output:
-            finished = self.store.start(job.step.name, job.title, parameters)
+        for _ in range(ATTEMPTS):
+            with console.captured() as output:
+                finished = self.store.start(job.step.name, job.title, parameters)
+            if finished:
+                break
+            said = self.store.failure(parent_id, job.step.name) or last_words(output)
+            if not said.startswith(AWAY):
+                break
         if not finished:
-            said = self.store.failure(parent_id, job.step.name)
-            last = said or next(reversed(output), "it did not start")
             raise UserError(
-                f"{job.title} failed: {last}", f"To see more: {command(job, parameters)}"
+                f"{job.title} failed: {said}", f"To see more: {command(job, parameters)}"
             )
         key = key_for(job.step, job.typed, inputs)
         result = self.store.find(key.digest)
@@ -168,6 +199,15 @@ class Chain:
                 "Did the code or the source change while it ran? Run again.",
             )
         return result
+
+
+def last_words(output: Sequence[str]) -> str:
+    """Find why a process failed in what it printed: its error, else its last line."""
+    for number, line in enumerate(output):
+        if line.startswith("error: "):
+            return " ".join([line.removeprefix("error: "), *list(output)[number + 1 :]])
+    last = f"; its last line: {output[-1]}" if output else ""
+    return f"its process ended without a reason: killed, or out of memory{last}"
 
 
 def made_by(job: Job, made: tuple[str, str]) -> bool:
@@ -194,7 +234,8 @@ def age(ended: int) -> str:
 class Parent:
     """The driver's own run, which the steps' runs are nested under.
 
-    One that nothing has to run under is never started, unless `mlflow run` made it already.
+    One that nothing has to run under is never started; the one that `mlflow run` made for this
+    process is then marked as a reuse, and ends with it.
     """
 
     def __init__(self, store: Store, title: str) -> None:
@@ -213,17 +254,15 @@ class Parent:
 
     def __enter__(self) -> Parent:
         self.stack = ExitStack().__enter__()
-        if launched():
-            self()
         return self
 
     def __exit__(self, *error: Any) -> bool | None:
         if self.run_id and error[1] is not None:
-            self.store.client.set_tag(self.run_id, FAILURE, one_line(error[1]))
+            self.store.note_failure(self.run_id, one_line(error[1]), error[1])
         return self.stack.__exit__(*error)
 
 
-def drive(jobs: Iterable[Job], force: str, title: str, store: Store, as_json: bool) -> int:
+def drive(chain: Chain, title: str, as_json: bool) -> int:
     """Reuse or run each job, show it as it goes, and record it on the parent run.
 
     Returns
@@ -231,7 +270,7 @@ def drive(jobs: Iterable[Job], force: str, title: str, store: Store, as_json: bo
     exit code
         0, or 3 where a step finished with a verdict against.
     """
-    finished = list[Done]()
+    store, finished, marks = chain.store, list[Done](), dict[str, str]()
 
     def tell(done: Done) -> None:
         if not as_json:
@@ -240,19 +279,27 @@ def drive(jobs: Iterable[Job], force: str, title: str, store: Store, as_json: bo
     store.close_stale()
     with Parent(store, title) as parent:
         try:
-            for done in Chain(jobs, store, force).run(parent, tell):
+            for done in chain.run(parent, tell):
                 finished.append(done)
+            if not parent.run_id:
+                marks = {STEP: title.partition(" ")[0], REUSED: "every step"}
+                marks |= {"mlflow.runName": title}
         except KeyboardInterrupt:
             kept = ", ".join(done.job.title for done in finished) or "nothing was finished yet"
             console.progress(f"stopped. Kept: {kept}.")
             raise
+        except BaseException as error:
+            if is_away(error):
+                lose_patience()
+            raise
         finally:
-            if parent.run_id:
-                store.describe(parent.run_id, *record(finished))
-    ran = [done for done in finished if done.outcome == "run"]
+            if recorded := parent.run_id or launcher_run():
+                tags, text = record(finished, store.experiment_id)
+                store.describe(recorded, marks | tags, text)
+    ran = [done for done in finished if done.outcome != "reuse"]
     if as_json:
         steps = [done.as_dict() for done in finished]
-        console.say_json({"run_id": parent.run_id or None, "steps": steps})
+        console.say_json({"run_id": recorded or None, "steps": steps})
     elif not ran:
         console.say("Nothing to do: every step is reused.")
     return 3 if any(done.refused for done in finished) else 0
@@ -261,22 +308,24 @@ def drive(jobs: Iterable[Job], force: str, title: str, store: Store, as_json: bo
 def words(done: Done) -> tuple[str, str]:
     """Show a job's state in two cells: before it runs, when it is done, when it is reused."""
     if done.result is None:
-        return "run", done.reason
+        return done.outcome, done.reason
     summary = done.result.details.get("summary", "")
     if done.outcome == "reuse":
         return "reuse", f"{done.reason}  {summary}"
     return "done", f"{done.seconds:.1f} s  {summary}"
 
 
-def record(finished: Iterable[Done]) -> tuple[dict[str, str], str]:
-    """Write what became of the jobs as tags and as a Markdown table."""
+def record(finished: Iterable[Done], experiment_id: str) -> tuple[dict[str, str], str]:
+    """Write what became of the jobs as tags, and as a Markdown table with links in the UI."""
     tags = dict[str, str]()
     text = "| step | outcome | why | run | result |\n|---|---|---|---|---|\n"
     for done in finished:
         run_id = done.result.run_id if done.result else ""
         summary = done.result.details.get("summary", "") if done.result else ""
         tags[f"pipeline.{done.outcome}.{done.job.title.replace(' ', '.')}"] = run_id
-        text += f"| {done.job.title} | {done.outcome} | {done.reason} | `{run_id}` | {summary} |\n"
+        link = f"[{run_id[:8]}](#/experiments/{experiment_id}/runs/{run_id})" if run_id else ""
+        reason = "" if done.outcome == "reuse" else done.reason
+        text += f"| {done.job.title} | {done.outcome} | {reason} | {link} | {summary} |\n"
     return tags, text
 
 

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from src.errors import UserError
 from src.pipeline.caller import launched, launcher_run
+from src.pipeline.faults import explain
 from src.pipeline.keys import Key, make_key, nearest_key, project_reader, sentence
-from src.pipeline.results import FAILURE, REASON, REUSED, SUMMARY, Output, Sealed, key_tags
+from src.pipeline.results import REASON, REUSED, STEP, SUMMARY, Output, Sealed, key_tags
+from src.pipeline.seals import holds
 from src.pipeline.step import ROOT, Step, build, content_of, upstream
 from src.pipeline.stopping import Stopped
 from src.pipeline.temporary import temporary_folder
@@ -129,7 +131,7 @@ def find_inputs(
         if not missing:
             continue
         inputs = find_inputs(other, typed, steps, store)
-        made = store.find(key_for(other, typed, inputs).digest)
+        made, _ = find_result(other, key_for(other, typed, inputs), store)
         if made is None:
             given = " ".join(f"-P {n}={v}" for n, v in typed.items() if n != "force")
             raise UserError(
@@ -148,20 +150,36 @@ def key_for(step: Step, typed: Mapping[str, str], inputs: Mapping[str, Output]) 
     return make_key(step, build(step.params, typed), typed, digests, project_reader())
 
 
-def find_result(step: Step, key: Key, store: Store) -> Sealed | None:
-    """Find a result to reuse: sealed, and what it did outside the pipeline still there."""
+def find_result(step: Step, key: Key, store: Store) -> tuple[Sealed | None, str]:
+    """Find a result to reuse, or say why the work has to be done.
+
+    Returns
+    -------
+    result, reason
+        One of them is empty. A sealed result counts if what it made, and what it did outside the
+        pipeline, is still there and unchanged.
+    """
     found = store.find(key.digest)
-    return found if found and step.holds(found.details) else None
+    if found is None:
+        return None, reason_for(step, key, store)
+    broken = [name for name, made in found.outputs.items() if not holds(made, store.sizes)]
+    if broken:
+        return None, f"the seal does not hold: {', '.join(broken)} gone or altered since"
+    if not step.holds(found.details):
+        return None, "what its last run did outside the pipeline was undone since"
+    return found, ""
 
 
 def reason_for(step: Step, key: Key, store: Store) -> str:
     """Say what differs from the nearest past run of the same kind."""
+    past = nearest_key(key, [past for _, past in alike(step, key, store)])
+    return sentence(key.why(past)) if past else "first run"
+
+
+def alike(step: Step, key: Key, store: Store) -> list[tuple[Sealed, Key]]:
+    """List the newest sealed runs of the same step and group, newest first."""
     kind = key.params.get(step.group)
-    alike = [past for past in store.past_keys(step.name) if past.params.get(step.group) == kind]
-    past = nearest_key(key, alike)
-    if past is None:
-        return "first run"
-    return sentence(key.why(past)) or "its last result no longer holds"
+    return [found for found in store.past(step.name) if found[1].params.get(step.group) == kind]
 
 
 def execute(
@@ -185,18 +203,17 @@ def execute(
     inputs = find_inputs(step, typed, steps, store)
     key = key_for(step, typed, inputs)
     forced = typed.get("force") == "true"
-    result = None if forced else find_result(step, key, store)
+    result, reason = (None, "forced") if forced else find_result(step, key, store)
     if result is None:
-        reason = "forced" if forced else reason_for(step, key, store)
 
         def done() -> Sealed | None:
-            return None if forced else find_result(step, key, store)
+            return None if forced else find_result(step, key, store)[0]
 
         with store.claim(key.digest, step.name, launcher_run(), done, say) as result:
             if result is None:
                 return perform(step, typed, inputs, key, reason, store, say), False
     if launched():
-        note_reuse(step, result, store)
+        note_reuse(step.title(build(step.params, typed)), result, store)
     return result, True
 
 
@@ -220,7 +237,7 @@ def perform(
     tags = key_tags(key) | {REASON: reason}
     with (
         temporary_folder() as folder,
-        store.run(step.name, tags, logged) as run,
+        store.run(step.title(params), tags, logged) as run,
     ):
         run_id = run.info.run_id
         context = Context(params, parts, inputs, run_id, folder, store, say)
@@ -234,20 +251,40 @@ def perform(
                     path = context.output(name)
                     store.upload(run_id, path)
                     outputs[name] = Output(f"runs:/{run_id}/{name}", content_digest(path))
+            outputs = {name: store.locate(made) for name, made in outputs.items()}
+            check_outside(step, params, inputs, key)
         except BaseException as error:
-            store.client.set_tag(run_id, FAILURE, one_line(error))
+            store.note_failure(run_id, one_line(error), error)
             raise
-        store.client.set_tag(run_id, SUMMARY, context.details.get("summary", ""))
+        summary = context.details.get("summary", "")
+        store.describe(run_id, {SUMMARY: summary}, f"{summary}\n\nWhy it ran: {reason}")
         store.seal(run_id, key, outputs, context.details)
     return Sealed(run_id, outputs, context.details)
 
 
-def note_reuse(step: Step, result: Sealed, store: Store) -> None:
+def check_outside(step: Step, params: Any, inputs: Mapping[str, Output], key: Key) -> None:
+    """Make sure that what came from outside the pipeline stayed the same while the step ran.
+
+    Raises
+    ------
+    UserError
+        It changed: nobody could say what the result was made from.
+    """
+    outside = step.outside(params, {name: made.digest for name, made in inputs.items()})
+    changed = [name for name, digest in outside.items() if key.inputs[name] != digest]
+    if changed:
+        raise UserError(
+            f"the {', '.join(changed)} changed while {step.name} ran; its result is not kept.",
+            "Run again once nobody writes to it.",
+        )
+
+
+def note_reuse(title: str, result: Sealed, store: Store) -> None:
     """Mark the launcher's own run as a reuse and point to the result."""
     links = "".join(f"\n- {name}: `{made.uri}`" for name, made in result.outputs.items())
     text = f"Reused run `{result.run_id}`: nothing to do.{links}"
-    with store.run(step.name, {}, {}) as run:
-        store.describe(run.info.run_id, {REUSED: result.run_id}, text)
+    marks = {STEP: title.partition(" ")[0], REUSED: result.run_id, "mlflow.runName": title}
+    store.describe(launcher_run(), marks, text)
 
 
 def one_line(error: BaseException) -> str:
@@ -256,6 +293,8 @@ def one_line(error: BaseException) -> str:
         return f"{error.message} {error.hint}".strip()
     if isinstance(error, Stopped):
         return str(error)
+    if known := explain(error):
+        return f"{known.message} {known.hint}"
     frames = traceback.extract_tb(error.__traceback__)
     ours = [f for f in frames if f.filename.startswith(str(ROOT)) and ".venv" not in f.filename]
     where = f" at {Path(ours[-1].filename).relative_to(ROOT)}:{ours[-1].lineno}" if ours else ""

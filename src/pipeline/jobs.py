@@ -36,8 +36,8 @@ class Job:
 
     @property
     def title(self) -> str:
-        """Show the step, and the model where it belongs to one."""
-        return f"{self.step.name} {self.group}".strip()
+        """Name it as its run is named."""
+        return self.step.title(build(self.step.params, self.typed))
 
 
 def names_of(step: Step, params: Any) -> set[str]:

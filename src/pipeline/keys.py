@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
-from src.pipeline.code import Reader
+from src.pipeline.remembered import RememberingReader
 from src.pipeline.step import ROOT, Part, Step, Value, build, content_of
 
 # Distributions whose import name is not their own; others missing here are looked up slowly.
@@ -102,7 +102,11 @@ def versions(modules: Iterable[str]) -> dict[str, str]:
 
 
 def make_key(
-    step: Step, params: Any, typed: Mapping[str, str], inputs: Mapping[str, str], reader: Reader
+    step: Step,
+    params: Any,
+    typed: Mapping[str, str],
+    inputs: Mapping[str, str],
+    reader: RememberingReader,
 ) -> Key:
     """Compute the key of a step.
 
@@ -127,6 +131,6 @@ def make_key(
 
 
 @cache
-def project_reader() -> Reader:
+def project_reader() -> RememberingReader:
     """Read the code of the project that is running."""
-    return Reader(ROOT)
+    return RememberingReader(ROOT)

@@ -91,7 +91,7 @@ def render_table() -> str:
 def render_files() -> str:
     """Write a line per file: the first of its docstring."""
     text = ""
-    for folder in ("steps", "src"):
+    for folder in ("steps", "src", "tools"):
         for path in sorted((ROOT / folder).rglob("*.py")):
             said = ast.get_docstring(ast.parse(path.read_bytes())) or ""
             if said:

@@ -19,6 +19,7 @@ REASON = "pipeline.reason"
 FAILURE = "pipeline.failure"
 SUMMARY = "pipeline.summary"
 REUSED = "pipeline.reused"
+ACCEPTED = "pipeline.accepted"
 KEY = "pipeline.key."
 SEAL = "pipeline.sealed."
 PARTS = ("code", "params", "inputs", "environment")
@@ -26,10 +27,25 @@ PARTS = ("code", "params", "inputs", "environment")
 
 @dataclass(frozen=True)
 class Output:
-    """An artifact that a run made: where it is and the digest of its content."""
+    """An artifact that a run made.
+
+    Attributes
+    ----------
+    uri
+        How steps name it: runs:/… or models:/….
+    digest
+        Of its content.
+    location
+        Where the artifact store keeps it.
+    files
+        Size in bytes and, where the store is a folder here, time of change in nanoseconds, of each
+        file that the seal covers. MLflow adds files of its own.
+    """
 
     uri: str
     digest: str
+    location: str = ""
+    files: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

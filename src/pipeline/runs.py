@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +16,39 @@ import mlflow
 import mlflow.projects
 from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput, Run
 from mlflow.exceptions import ExecutionException, MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.artifact.utils.models import get_model_name_and_version
 from sqlalchemy.exc import SQLAlchemyError
 
 from src.errors import UserError
-from src.pipeline.caller import launched, launcher_run, tracking_uri
+from src.pipeline.caller import artifacts_destination, launched, launcher_run, tracking_uri
 from src.pipeline.claims import Claim, Claims, claimed
 from src.pipeline.content import content_digest
 from src.pipeline.database import create_once, unusable
+from src.pipeline.faults import is_away
 from src.pipeline.keys import Key
 from src.pipeline.owner import beating, me
-from src.pipeline.results import FAILURE, SEAL, STEP, Output, Sealed, read_key, read_seal, seal_tags
+from src.pipeline.patience import (
+    be_patient,
+    lose_patience,
+    reach,
+    wait_for_databases,
+    without_password,
+)
+from src.pipeline.results import (
+    ACCEPTED,
+    FAILURE,
+    REASON,
+    SEAL,
+    STEP,
+    Output,
+    Sealed,
+    key_tags,
+    read_key,
+    read_seal,
+    seal_tags,
+)
+from src.pipeline.seals import files_of, local_path
 from src.pipeline.stale import PARENT, close_stale_runs
 from src.pipeline.step import ROOT
 from src.pipeline.stopping import STOPPED
@@ -41,11 +65,15 @@ class Store:
     def __init__(self) -> None:
         uri = tracking_uri()
         os.environ["MLFLOW_TRACKING_URI"] = uri
+        be_patient()
+        reach(uri)
+        wait_for_databases()
         mlflow.set_tracking_uri(uri)
         try:
-            create_once(uri)
+            destination = "" if uri.startswith("http") else artifacts_destination()
+            create_once(uri, destination)
             self.client = mlflow.MlflowClient(uri)
-            self.experiment_id = self._experiment()
+            self.experiment_id = self._experiment(destination)
         except SQLAlchemyError as error:
             raise unusable(uri, type(error).__name__) from error
         except MlflowException as error:
@@ -54,16 +82,17 @@ class Store:
                 "Check MLFLOW_TRACKING_URI and that its server is up.",
             ) from error
 
-    def _experiment(self) -> str:
+    def _experiment(self, destination: str) -> str:
         if typed := os.environ.get("MLFLOW_EXPERIMENT_ID"):
             return typed
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME", "Default")
         known = self.client.get_experiment_by_name(name)
+        location = f"{destination}/{name}" if destination else None
         if known is None:
             with suppress(MlflowException):  # made meanwhile by somebody else
-                return self.client.create_experiment(name)
+                return self.client.create_experiment(name, location)
             known = self.client.get_experiment_by_name(name)
-        return known.experiment_id if known else self.client.create_experiment(name)
+        return known.experiment_id if known else self.client.create_experiment(name, location)
 
     def _search(self, query: str, most: int) -> list[Run]:
         order = ["attributes.start_time DESC"]
@@ -77,11 +106,11 @@ class Store:
         runs = self._search(query, 1)
         return sealed(runs[0]) if runs else None
 
-    def past_keys(self, step: str) -> list[Key]:
-        """List the keys of the newest sealed runs of a step, newest first."""
+    def past(self, step: str) -> list[tuple[Sealed, Key]]:
+        """List the newest sealed runs of a step with their keys, newest first."""
         query = f"tags.`{STEP}` = '{step}' AND attributes.status = 'FINISHED'"
         runs = self._search(query, NEAR)
-        return [read_key(run.data.tags) for run in runs if sealed(run)]
+        return [(found, read_key(run.data.tags)) for run in runs if (found := sealed(run))]
 
     def output(self, uri: str) -> Output:
         """Find out what content a URI stands for.
@@ -105,6 +134,30 @@ class Store:
             raise UserError(f"{uri}: that run holds {made}.", "Name a finished run's artifact.")
         return Output(uri, content_digest(Path(self.download(uri))))
 
+    def locate(self, made: Output) -> Output:
+        """Note where the artifact store keeps an artifact, and the files that it is made of."""
+        run_id, name = self._origin(made.uri)
+        if made.uri.startswith("runs:/"):
+            location = f"{self.client.get_run(run_id).info.artifact_uri}/{name}"
+        else:
+            model_id = made.uri.removeprefix("models:/")
+            location = str(self.client.get_logged_model(model_id).artifact_location)
+        path = local_path(location)
+        files = files_of(path) if path else {n: (s, 0) for n, s in self.sizes(location).items()}
+        return replace(made, location=location, files=files)
+
+    def sizes(self, location: str) -> dict[str, int]:
+        """List the files that the artifact store keeps at a location, with their sizes."""
+        found, folders = dict[str, int](), [""]
+        repository = get_artifact_repository(location)
+        while folders:
+            for item in repository.list_artifacts(folders.pop() or None):
+                if item.is_dir:
+                    folders.append(item.path)
+                else:
+                    found[item.path] = int(item.file_size or 0)
+        return found
+
     def _origin(self, uri: str) -> tuple[str, str]:
         """Split a URI into the run that made it and the artifact's name."""
         scheme, _, rest = uri.partition(":/")
@@ -119,6 +172,15 @@ class Store:
             version = self.client.get_model_version(*named)
             return version.run_id or "", MODEL
         return "", ""
+
+    def made_by(self, uri: str) -> str:
+        """Name the run that made an artifact; empty if it cannot be told."""
+        return self._origin(uri)[0]
+
+    def tagged(self, tag: str, most: int = 1) -> list[tuple[Run, Sealed]]:
+        """List the newest sealed runs that carry a tag, newest first."""
+        runs = self._search(f"tags.`{tag}` LIKE '%' AND attributes.status = 'FINISHED'", most)
+        return [(run, made) for run in runs if (made := sealed(run))]
 
     def sibling(self, uri: str, name: str) -> Output | None:
         """Find another artifact of the run that made this one; None if it cannot be told."""
@@ -157,15 +219,18 @@ class Store:
         with mlflow.start_run(
             run_name=name if own else None,
             experiment_id=self.experiment_id if own else None,
-            tags={**tags, **me().as_tags()},
+            tags={**tags, **me().as_tags(), "mlflow.runName": name},
         ) as run:
             run_id = run.info.run_id
             OPEN.add(run_id)
             try:
                 with beating(lambda tag, value: self.client.set_tag(run_id, tag, value)):
                     # The launcher has logged what was typed, and a logged value cannot change.
-                    known = self.client.get_run(run_id).data.params
-                    mlflow.log_params({n: v for n, v in params.items() if n not in known})
+                    known = self.client.get_run(run_id).data
+                    mlflow.log_params({n: v for n, v in params.items() if n not in known.params})
+                    # It also notes where a clone came from, as git was told to reach it.
+                    clean = {n: without_password(value) for n, value in known.tags.items()}
+                    mlflow.set_tags({n: v for n, v in clean.items() if v != known.tags[n]})
                     yield run
             except KeyboardInterrupt:
                 mlflow.end_run("KILLED")
@@ -206,6 +271,13 @@ class Store:
         if close_stale_runs(self.client, self.experiment_id):
             client = mlflow.MlflowClient(tracking_uri(), tracking_uri())
             Claims(client, self.experiment_id).clear_dead()
+
+    def note_failure(self, run_id: str, reason: str, error: BaseException) -> None:
+        """Tag a run with why it failed, unless it is the store itself that failed."""
+        if is_away(error):
+            lose_patience()
+        with suppress(MlflowException):
+            self.client.set_tag(run_id, FAILURE, reason)
 
     def start(self, step: str, title: str, parameters: Mapping[str, Any]) -> bool:
         """Run a step as a project run of its own below the active run; False if it failed."""
@@ -262,6 +334,22 @@ class Store:
         data = Dataset(name=name, digest=made.digest[:32], source_type="artifact", source=source)
         link_to = DatasetInput(data, [InputTag("mlflow.data.context", name)])
         self.client.log_inputs(run_id, datasets=[link_to])
+
+    def accept(self, key: Key, old: Sealed, title: str, parent_id: str, over: str) -> Sealed:
+        """Seal a past result under a new key, on a run that says who vouched for what."""
+        who = getpass.getuser()
+        tags = {
+            **key_tags(key),
+            REASON: f"accepted by {who} over: {over}",
+            ACCEPTED: old.run_id,
+            "mlflow.parentRunId": parent_id,
+            "mlflow.user": who,
+        }
+        run = self.client.create_run(self.experiment_id, tags=tags, run_name=title)
+        self.describe(run.info.run_id, {}, f"Run `{old.run_id}` taken as good. {tags[REASON]}")
+        self.seal(run.info.run_id, key, old.outputs, old.details)
+        self.client.set_terminated(run.info.run_id, "FINISHED")
+        return replace(old, run_id=run.info.run_id)
 
     def seal(
         self, run_id: str, key: Key, outputs: Mapping[str, Output], details: Mapping[str, Any]

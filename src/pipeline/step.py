@@ -118,6 +118,10 @@ class Step:
     holds: Callable[[Mapping[str, Any]], bool] = lambda details: True
     group: str = ""
 
+    def title(self, params: Any) -> str:
+        """Name a run of it: the step, and its group where it has one."""
+        return f"{self.name} {getattr(params, self.group)}" if self.group else self.name
+
     @property
     def code(self) -> str:
         """Where its code starts."""

@@ -68,8 +68,8 @@ def judge(context: Context) -> None:
 
 STEPS = {
     "read": Step("read", "Read", Params, read, writes=("a",)),
-    "fit": Step("fit", "Fit", ModelParams, fit, reads=("a",), writes=("b",)),
-    "judge": Step("judge", "Judge", ModelParams, judge, reads=("b",), writes=("c",)),
+    "fit": Step("fit", "Fit", ModelParams, fit, reads=("a",), writes=("b",), group="model"),
+    "judge": Step("judge", "Judge", ModelParams, judge, reads=("b",), writes=("c",), group="model"),
 }
 
 
@@ -92,8 +92,8 @@ def jobs(*models: str, size: str = "3") -> list[Job]:
     ]
 
 
-def run(store: FakeStore, todo: list[Job], force: str = "") -> int:
-    return drive(todo, force, "main x", store, as_json=False)  # type: ignore[arg-type]
+def run(store: FakeStore, todo: list[Job], force: str = "", accept: str = "") -> int:
+    return drive(Chain(todo, store, force, accept), "main x", as_json=False)  # type: ignore[arg-type]
 
 
 def outcomes(store: FakeStore, todo: list[Job]) -> list[tuple[str, str]]:
@@ -105,11 +105,11 @@ def test_a_second_drive_starts_nothing_and_says_so(
     store: FakeStore, code: Code, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert run(store, jobs("x")) == 0
-    assert store.started == ["main x", "read", "fit", "judge"]
+    assert store.started == ["main x", "read", "fit x", "judge x"]
     first = capfd.readouterr().out
     assert first.count("run ") == 3
     assert run(store, jobs("x")) == 0
-    assert store.started == ["main x", "read", "fit", "judge"]
+    assert store.started == ["main x", "read", "fit x", "judge x"]
     said = capfd.readouterr().out
     assert said.count("reuse   run") == 3
     assert "Nothing to do: every step is reused." in said
@@ -118,7 +118,7 @@ def test_a_second_drive_starts_nothing_and_says_so(
 def test_models_share_what_does_not_depend_on_them(store: FakeStore, code: Code) -> None:
     run(store, jobs("x"))
     run(store, jobs("x", "y"))
-    assert store.started[4:] == ["main x", "fit", "judge"]
+    assert store.started[4:] == ["main x", "fit y", "judge y"]
 
 
 def test_the_parent_shows_what_ran_and_what_was_reused(store: FakeStore, code: Code) -> None:
@@ -133,7 +133,7 @@ def test_the_parent_shows_what_ran_and_what_was_reused(store: FakeStore, code: C
 def test_a_refusal_is_a_result_with_its_own_exit_code(store: FakeStore, code: Code) -> None:
     assert run(store, jobs("y")) == 3
     assert run(store, jobs("y")) == 3
-    assert store.started == ["main x", "read", "fit", "judge"]
+    assert store.started == ["main x", "read", "fit y", "judge y"]
 
 
 @pytest.mark.parametrize(
@@ -154,8 +154,7 @@ def test_changed_code_runs_what_depends_on_it(
     before = len(store.started)
     run(store, jobs("x"))
     # What reads an equal result of a rerun step is reused after all.
-    titles = {"read": "read", "fit": "fit x", "judge": "judge x"}
-    assert [titles[name] for name in store.started[before + 1 :]] == expected[:1]
+    assert store.started[before + 1 :] == expected[:1]
 
 
 def test_a_plan_says_which_input_will_change(store: FakeStore, code: Code) -> None:
@@ -166,7 +165,7 @@ def test_a_plan_says_which_input_will_change(store: FakeStore, code: Code) -> No
         "input a will change",
         "input b will change",
     ]
-    assert store.started == ["main x", "read", "fit", "judge"]
+    assert store.started == ["main x", "read", "fit x", "judge x"]
 
 
 def test_an_equal_result_under_another_parameter_changes_nothing_below(
@@ -181,7 +180,53 @@ def test_an_equal_result_under_another_parameter_changes_nothing_below(
 def test_a_forced_step_runs_and_the_rest_follows_its_content(store: FakeStore, code: Code) -> None:
     run(store, jobs("x"))
     run(store, jobs("x"), force="fit")
-    assert store.started[4:] == ["main x", "fit"]
+    assert store.started[4:] == ["main x", "fit x"]
+
+
+def test_an_accepted_result_is_sealed_under_the_new_key_and_says_over_what(
+    store: FakeStore, code: Code
+) -> None:
+    run(store, jobs("x"))
+    code.words["fit"] = "new"
+    run(store, jobs("x"), accept="fit")
+    assert store.started[4:] == ["main x", "fit x"]
+    accepted = store.runs["r5"]
+    assert accepted["pipeline.reason"] == "accepted over: code fit"
+    assert store.find_outputs("r5") == store.find_outputs("r2")
+    run(store, jobs("x"))
+    assert store.started[6:] == []
+    code.words["judge"] = "new"
+    assert outcomes(store, jobs("x"))[1] == ("fit x", "reuse")
+
+
+def test_nothing_to_accept_is_a_mistake(store: FakeStore, code: Code) -> None:
+    with pytest.raises(UserError, match="no past result of fit x to accept"):
+        run(store, jobs("x"), accept="fit")
+
+
+@pytest.mark.parametrize("harm", ["alter", "cut", "remove", "touch"])
+def test_a_result_whose_seal_does_not_hold_is_made_anew(
+    store: FakeStore, code: Code, harm: str
+) -> None:
+    run(store, jobs("x"))
+    file = store.folder / "r1/a/content.json"
+    if harm == "touch":
+        os.utime(file, ns=(1, 1))
+    elif harm == "remove":
+        file.unlink()
+    else:
+        file.write_text("9" if harm == "alter" else "")
+    (first, *_) = Chain(jobs("x"), store).plan()  # type: ignore[arg-type]
+    if harm == "touch":
+        assert first.outcome == "reuse"
+        return
+    assert (first.outcome, first.reason) == (
+        "run",
+        "the seal does not hold: a gone or altered since",
+    )
+    run(store, jobs("x"))
+    # The content comes out as it was: nothing below it has to run.
+    assert store.started[4:] == ["main x", "read"]
 
 
 def test_a_failure_names_step_and_reason_and_keeps_what_was_done(
@@ -201,7 +246,7 @@ def test_a_failure_names_step_and_reason_and_keeps_what_was_done(
     assert "pipeline.run.read" in store.runs["r0"]
     store.steps["fit"] = STEPS["fit"]
     run(store, jobs("x"))
-    assert store.started[3:] == ["main x", "fit", "judge"]
+    assert store.started[3:] == ["main x", "fit x", "judge x"]
 
 
 def test_age_is_told_in_its_largest_unit(monkeypatch: pytest.MonkeyPatch) -> None:

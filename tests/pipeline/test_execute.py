@@ -127,21 +127,31 @@ def test_an_equal_result_of_a_rerun_keeps_what_follows(
     assert after.run_id == before.run_id
 
 
-@pytest.mark.parametrize("harm", ["alter", "cut", "remove"])
-def test_what_was_altered_after_the_seal_is_refused(
-    store: FakeStore, reader: FakeReader, harm: str
+def test_a_named_input_that_was_altered_after_the_seal_is_refused(
+    store: FakeStore, reader: FakeReader
 ) -> None:
     first, _ = go(FIRST, store)
-    file = store.folder / first.run_id / "a/content.json"
-    if harm == "remove":
-        file.unlink()
-    else:
-        file.write_text("9" if harm == "alter" else "")
-    with pytest.raises((UserError, ValueError)):
-        go(SECOND, store)
-    assert all(
-        run["status"] == "FAILED" for run in store.runs.values() if run is not store.runs["r0"]
-    )
+    (store.folder / first.run_id / "a/content.json").write_text("9")
+    with pytest.raises(UserError, match="altered or cut"):
+        go(SECOND, store, a=f"runs:/{first.run_id}/a")
+    assert [run["status"] for run in store.runs.values()] == ["FINISHED", "FAILED"]
+
+
+def test_what_changed_outside_while_a_step_ran_makes_it_fail(
+    store: FakeStore, reader: FakeReader
+) -> None:
+    seen = {"source": "1"}
+
+    def change(context: Context) -> None:
+        seen["source"] = "2"
+        FIRST.run(context)
+
+    restless = replace(FIRST, run=change, outside=lambda params, inputs: dict(seen))
+    with pytest.raises(UserError, match="the source changed while first ran"):
+        go(restless, store)
+    (run,) = store.runs.values()
+    assert run["status"] == "FAILED"
+    assert not any(name.startswith("pipeline.sealed") for name in run)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +189,9 @@ def test_a_result_that_no_longer_holds_is_made_anew(store: FakeStore, reader: Fa
     go(FIRST, store)
     result, reused = go(replace(FIRST, holds=lambda details: False), store)
     assert not reused
-    assert store.runs[result.run_id]["pipeline.reason"] == "its last result no longer holds"
+    assert store.runs[result.run_id]["pipeline.reason"] == (
+        "what its last run did outside the pipeline was undone since"
+    )
 
 
 def test_content_from_outside_counts(store: FakeStore, reader: FakeReader) -> None:
@@ -196,11 +208,13 @@ def test_under_a_launcher_its_run_is_marked_as_a_reuse(
     store: FakeStore, reader: FakeReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, _ = go(FIRST, store)
+    store.runs["launched"] = {}
     monkeypatch.setattr(module, "launched", lambda: True)
+    monkeypatch.setattr(module, "launcher_run", lambda: "launched")
     _, reused = go(FIRST, store)
     assert reused
-    assert store.runs["r1"]["pipeline.reused"] == first.run_id
-    assert f"runs:/{first.run_id}/a" in store.runs["r1"]["mlflow.note.content"]
+    assert store.runs["launched"]["pipeline.reused"] == first.run_id
+    assert f"runs:/{first.run_id}/a" in store.runs["launched"]["mlflow.note.content"]
 
 
 def test_one_line_names_the_place_in_our_code() -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import html
 import io
-import os
 import re
 import subprocess
 import sys
@@ -21,10 +20,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from platformdirs import user_cache_path
-
 from src.data.sources.source import IngestParams, Source
 from src.errors import UserError
+from src.pipeline.caller import cache_folder
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,8 +45,7 @@ PLACEHOLDER = re.compile(r"@anonymous|https?://url_removed", re.IGNORECASE)
 
 def cached() -> Path:
     """Say where the archive lies: in JOURNAL_CACHE, or else in the user's cache folder."""
-    folder = os.environ.get("JOURNAL_CACHE")
-    return (Path(folder) if folder else user_cache_path("journal-models")) / ARCHIVE
+    return cache_folder() / ARCHIVE
 
 
 def is_sound(archive: Path) -> bool:
