@@ -19,7 +19,7 @@ from src.pipeline.execute import alike, find_result, key_for, one_line
 from src.pipeline.faults import AWAY, is_away
 from src.pipeline.jobs import Job
 from src.pipeline.keys import sentence
-from src.pipeline.owner import me
+from src.pipeline.owner import OWNER, me
 from src.pipeline.patience import lose_patience
 from src.pipeline.results import REUSED, STEP, Output, Sealed
 from src.pipeline.seals import holds
@@ -343,5 +343,5 @@ def prepare_environment(store: Store) -> None:
     if os.environ["PATH"].split(os.pathsep)[0] != folder:
         os.environ["PATH"] = folder + os.pathsep + os.environ["PATH"]
     os.environ[FOLDER] = str(caller_folder())
-    os.environ[DRIVER] = f"{me().pid} {me().started}"
+    os.environ[DRIVER] = me().as_tags()[OWNER]
     os.environ["MLFLOW_EXPERIMENT_ID"] = store.experiment_id

@@ -13,9 +13,9 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 from src.pipeline.caller import SHELLS, launched
-from src.pipeline.owner import process_lives, start_of
+from src.pipeline.owner import OWNER, process_lives, read_owner, start_of
 
-DRIVER = "PIPELINE_DRIVER"  # the process that started a step: its number and start
+DRIVER = "PIPELINE_DRIVER"  # the process that started a step, as an owner
 STOPPED = "stopped"
 TOLD, ORPHANED, OVER = "told", "orphaned", "over"
 GRACE_SECONDS = 15.0
@@ -123,9 +123,9 @@ def launcher() -> tuple[int, float] | None:
     """Find the process that started this one and waits for it: its number and start."""
     if not launched():
         return None
-    if DRIVER in os.environ:
-        pid, _, started = os.environ[DRIVER].partition(" ")
-        return int(pid), float(started)
+    driver = read_owner({OWNER: os.environ.get(DRIVER, "")})
+    if driver and driver.is_here:  # a backend may have started this on another machine
+        return driver.pid, driver.started
     import psutil
 
     with suppress(psutil.Error, StopIteration):

@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ import pytest
 
 from src.pipeline.claims import PREFIX, SERIAL, Claim, Claims, claimed
 from src.pipeline.owner import HEARTBEAT, OWNER, SILENT_SECONDS, Owner, is_alive, me
+from tests.services import postgres
+from tools.serve import mlflow_server
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -36,6 +39,18 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def claims(database: Path, tmp_path: Path) -> Iterator[Claims]:
     uri = f"sqlite:///{shutil.copy(database, tmp_path / 'mlflow.db')}"
     yield Claims(mlflow.MlflowClient(uri, uri), "0")
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "server"])
+def anywhere(request: pytest.FixtureRequest, claims: Claims, tmp_path: Path) -> Iterator[Claims]:
+    """Claims in each kind of store."""
+    with ExitStack() as stack:
+        uri = claims.client.tracking_uri
+        if request.param == "postgresql":
+            uri = stack.enter_context(postgres()).create("claims")
+        elif request.param == "server":
+            uri = stack.enter_context(mlflow_server(tmp_path, uri))
+        yield Claims(mlflow.MlflowClient(uri, uri), "0")
 
 
 def left_by(claims: Claims, owner: Owner, name: str, serial: str, beat: float = 0.0) -> None:
@@ -127,8 +142,9 @@ def test_a_step_that_a_driver_started_works_under_its_claim(claims: Claims) -> N
     claims.release(KEY, drivers)
 
 
-def test_of_many_at_once_one_works_and_the_others_take_its_result(claims: Claims) -> None:
+def test_of_many_at_once_one_works_and_the_others_take_its_result(anywhere: Claims) -> None:
     """Half of them fail first; a dead owner's claim lies in the way."""
+    claims = anywhere
     left_by(claims, GONE, KEY, "s0")
     inside: list[int] = []
     made: list[int] = []

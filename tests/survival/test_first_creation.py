@@ -17,16 +17,19 @@ from tests.survival.lane import NOTHING_LEFT, PATIENCE, Lane, wait_until
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_a_creation_killed_midway_is_redone(lanes: Callable[[str], Lane], seed: int) -> None:
-    lane = lanes("fresh")
+def test_a_creation_killed_midway_is_redone(lanes: Callable[[str], Lane]) -> None:
+    lane, draw = lanes("fresh"), random.Random(1)
     until = ("-P", "until=ingest")
-    process = lane.start("main", *until)
     fresh = lane.folder / "mlflow.db.fresh"
-    wait_until(lambda: fresh.exists() and fresh.stat().st_size, "a database is begun")
-    time.sleep(random.Random(seed).uniform(0, 1))
-    process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=PATIENCE)
+    for _ in range(3):
+        fresh.unlink(missing_ok=True)
+        process = lane.start("main", *until)
+        wait_until(lambda: fresh.exists() and fresh.stat().st_size, "a database is begun")
+        time.sleep(draw.uniform(0, 0.5))
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=PATIENCE)
+        if (lane.folder / "mlflow.db").exists():  # a fast machine had made all of it
+            break
     code, said = lane.run("main", *until)
     assert code == 0, said
     assert lane.left() == NOTHING_LEFT
@@ -47,5 +50,3 @@ def test_a_half_made_database_is_noticed_and_the_way_out_is_said(
     assert "is half made: its creation was interrupted" in said
     assert f"rm {path}" in said
     assert "Traceback" not in said
-    path.unlink()
-    assert lane.run("main", "-P", "until=ingest")[0] == 0
