@@ -29,6 +29,9 @@ plan: $(VENV)/.main ## Show what main would run, and why (ARGS="-P model=all -P 
 test: $(VENV)/.test ## Run the whole test suite
 	pytest $(ARGS)
 
+bench-serve: $(VENV)/.main ## Measure what serving costs, into benchmarks/serve.md
+	python benchmarks/serve.py
+
 lint: $(VENV)/.test ## Check style, format and types
 	ruff check .
 	ruff format --check .
@@ -63,4 +66,4 @@ $(VENV)/.test: $(VENV)/.main requirements-test.txt
 	$(INSTALL) -r pyproject.toml --extra roberta -r requirements-test.txt
 	touch $@
 
-.PHONY: help main plan test lint ui docs lock clean
+.PHONY: help main plan test bench-serve lint ui docs lock clean
