@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT))
 ENTRIES, ROUNDS, THREADS, EACH = 20_000, 7, 8, 50
 HEAD = """# Serving
 
-Written by `make bench-serve`: the default families, fitted on {entries:,} texts of the built-in corpus,
+Written by `make bench-serve`: the default families, fitted on {entries:,} texts of the corpus,
 beside `TfidfVectorizer` + `LogisticRegression` saved with `mlflow.sklearn`. Each in a
 process of its own, through `mlflow.pyfunc`. Medians of {rounds} rounds; {where}.
 
