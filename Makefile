@@ -36,6 +36,9 @@ test: $(VENV)/.test ## Run the whole test suite
 soak: $(VENV)/.test ## Kill the pipeline at random points until stopped (ROUNDS=10: so often)
 	python -m tests.survival.soak $(ROUNDS)
 
+bench-serve: $(VENV)/.main ## Measure what serving costs, into benchmarks/serve.md
+	python benchmarks/serve.py
+
 lint: $(VENV)/.test ## Check style, format and types
 	ruff check .
 	ruff format --check .
@@ -73,4 +76,4 @@ $(VENV)/.test: $(VENV)/.main requirements-test.txt
 	$(INSTALL) -r pyproject.toml --extra roberta -r requirements-test.txt
 	touch $@
 
-.PHONY: help main plan test soak lint ui server docs lock clean
+.PHONY: help main plan test soak bench-serve bench-rerun lint ui server docs lock clean

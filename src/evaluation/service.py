@@ -56,11 +56,11 @@ def contract(task: str, predict: Predict) -> Verdict:
     names, texts = list(HARD_TEXTS), list(HARD_TEXTS.values())
     try:
         together = predict(texts)
+        if not isinstance(together, list) or len(together) != len(texts):
+            return Verdict(False, f"{len(texts)} hard texts do not get one answer each")
         alone = [predict([text])[0] for text in texts]
     except Exception as error:
         return Verdict(False, f"hard texts make it fail with {type(error).__name__}")
-    if not isinstance(together, list) or len(together) != len(texts):
-        return Verdict(False, f"{len(texts)} hard texts do not get one answer each")
     wrong = [n for n, row in zip(names, together, strict=True) if not conforms(task, row)]
     if wrong:
         return Verdict(False, f"it does not answer as documented: {', '.join(wrong)}")

@@ -1,4 +1,4 @@
-"""`mlflow models serve --env-manager local`: all input forms, many clients, errors without text."""
+"""`mlflow models serve --env-manager local`: every form of input, many clients, plain errors."""
 
 from __future__ import annotations
 

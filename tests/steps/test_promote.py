@@ -144,8 +144,7 @@ def test_every_move_is_a_run_with_who_when_why_from_and_to(promote: Promote) -> 
     assert run.data.params["version"] == "previous"
     # A registration is a move as well.
     (first,) = pipeline(promote).runs(
-        "tags.`move.model` LIKE 'journal%' AND tags.`move.to` LIKE '%'"
-        " AND tags.`pipeline.step` = 'register'"
+        "tags.`pipeline.step` = 'register' AND tags.`move.model` = 'journal_sentiment_analyzer'"
     )
     assert first.data.tags["move.to"] == "Production"
 

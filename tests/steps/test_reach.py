@@ -85,6 +85,8 @@ def test_what_cannot_change_a_result_runs_nothing(
         ("src/data/sources/vader.py", "html.unescape", "str", of("ingest")),
         ("src/evaluation/gates.py", "TOLERANCE = 0.02", "TOLERANCE = 0.03", of("evaluate")),
         ("src/registry.py", "tags=dict(tags)", "tags={**tags}", of("register")),
+        ("src/registry.py", '"pipeline.moved"', '"pipeline.moved_to"', of("register")),
+        ("src/promotion.py", "LOOKS = 10", "LOOKS = 11", of("register")),
         (
             "src/models/topic_extractor.py",
             "SCHEMA_VERSION = 1",
