@@ -34,6 +34,9 @@ lint: $(VENV)/.test ## Check style, format and types
 	ruff format --check .
 	mypy
 
+bench-rerun: $(VENV)/.main ## Measure what a rerun costs, beside DVC and MLflow's own pattern (some 15 minutes)
+	python benchmarks/rerun.py $(ARGS)
+
 ui: $(VENV)/.main ## Open the tracking UI on what was run here
 	mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 $(ARGS)
 
@@ -63,4 +66,4 @@ $(VENV)/.test: $(VENV)/.main requirements-test.txt
 	$(INSTALL) -r pyproject.toml --extra roberta -r requirements-test.txt
 	touch $@
 
-.PHONY: help main plan test lint ui docs lock clean
+.PHONY: help main plan test bench-rerun lint ui docs lock clean
