@@ -47,7 +47,7 @@ def remember(python: str, env: dict[str, str], count: int) -> None:
 @contextmanager
 def postgres(folder: Path) -> Iterator[Callable[[int], str] | None]:
     """Start PostgreSQL on a free port; gives what makes a new database, None without PostgreSQL."""
-    places = sorted(Path("/usr/lib/postgresql").glob("*/bin")) + [Path("/usr/local/bin")]
+    places = [Path("/usr/local/bin"), *sorted(Path("/usr/lib/postgresql").glob("*/bin"))]
     programs = next((p for p in reversed(places) if (p / "initdb").exists()), None)
     if programs is None:
         yield None

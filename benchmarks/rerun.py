@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from history import postgres, remember
@@ -126,7 +127,8 @@ def our_project(folder: Path) -> Path:
         text = template.replace('"STEP"', f'"{name}"').replace("READS", reads)
         (folder / f"steps/{name}.py").write_text(text)
     env = clean(Path(sys.executable).parent)
-    write = "from src.pipeline import project as p; (p.ROOT/'MLproject').write_text(p.render_mlproject())"
+    write = "from src.pipeline import project as p\n"
+    write += "(p.ROOT / 'MLproject').write_text(p.render_mlproject())"
     subprocess.run([sys.executable, "-c", write], cwd=folder, env=env, check=True)
     write_rows(folder / "rows.csv")
     commit(folder)
@@ -184,9 +186,7 @@ def folders(*names: str) -> Iterator[list[Path]]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description="What a rerun costs, beside rivals.")
     parser.add_argument("--rounds", type=int, default=5, help="how often each is measured")
     parser.add_argument("--history", default="10,1000,20000", help="numbers of past runs")
     parser.add_argument("--postgres", action="store_true", help="history on PostgreSQL only")
@@ -213,6 +213,7 @@ def main() -> None:
         if not given.postgres:
             dvc_project(dvc), pattern_project(pattern)
             of_dvc = clean(environment(built / "dvc", "dvc>=3.67,<4"))
+            subprocess.run(["dvc", "init", "-q"], cwd=dvc, env=of_dvc, check=True)
             # The pattern is given the same MLflow, in an environment of nothing else.
             version = subprocess.run(
                 [python, "-c", "import importlib.metadata as m; print(m.version('mlflow'))"],
@@ -231,11 +232,7 @@ def main() -> None:
                     here(store("ours")),
                 ),
                 "this project": cost(noop, ours, here(store("ours"))),
-                "dvc repro": cost(["dvc", "repro"], dvc, of_dvc)
-                if not subprocess.run(
-                    ["dvc", "init", "-q"], cwd=dvc, env=of_dvc, check=True
-                ).returncode
-                else Cost(0, 0),
+                "dvc repro": cost(["dvc", "repro"], dvc, of_dvc),
                 "MLflow's pattern": cost(["python", "main.py"], pattern, of_pattern),
             }
             script = [python, str(empty / "log.py")]
@@ -280,7 +277,7 @@ def main() -> None:
                 env = here(uri_of(count))
                 cost(noop, ours, env)
                 remember(python, env, count)
-                measured[f"{count:,} past runs"] = lambda env=env: cost(noop, ours, env)
+                measured[f"{count:,} past runs"] = partial(cost, noop, ours, env)
             found = medians(measured, given.rounds)
             show(f"Nothing to do, by past runs on {kind}", found, f"{counts[0]:,} past runs")
 
