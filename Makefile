@@ -44,6 +44,9 @@ lint: $(VENV)/.test ## Check style, format and types
 	ruff format --check .
 	mypy
 
+bench-rerun: $(VENV)/.main ## Measure what a rerun costs, beside DVC and MLflow's own pattern (some 15 minutes)
+	python benchmarks/rerun.py $(ARGS)
+
 ui: $(VENV)/.main ## Open the tracking UI on what was run here
 	mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 $(ARGS)
 
