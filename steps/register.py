@@ -70,7 +70,11 @@ def decide(context: Context, name: str, evaluation: Evaluation) -> tuple[int, st
     if champion and champion.identity == candidate.digest:
         if not champion.description:
             registry.write_card(champion, card(context.store, evaluation, judged))
-        return champion.number, f"{name} version {champion.number} is this model already"
+        # An earlier try may have come this far and been killed: its result is the same.
+        said = f"is in Production. {evaluation.verdict}"
+        if not evaluation.promote:
+            said = "is this model already"
+        return champion.number, f"{name} version {champion.number} {said}"
     if not evaluation.promote:
         return 0, f"not registered. {evaluation.verdict}"
     judged_against = evaluation.champion_digest or registry.NOBODY
