@@ -197,7 +197,7 @@ def main() -> None:
         ours, dvc, pattern, empty, stores, built = stack.enter_context(folders(*names))
         our_project(ours), empty_project(empty)
         requirements = ("-r", str(ROOT / "pyproject.toml"), "-c", str(ROOT / "requirements.txt"))
-        own = environment(built / "ours", *requirements, "psycopg2-binary")
+        own = environment(built / "ours", *requirements, "psycopg[binary]")
 
         def store(name: str) -> str:
             return f"sqlite:///{stores}/{name}.db"
