@@ -50,6 +50,21 @@ def prepare() -> None:
     Store.run, Store.upload, Store.seal = halting_run, halting_upload, halting_seal  # type: ignore
 
 
+def count_creations(note: Path) -> None:
+    """Write a line for each database that this process creates."""
+    replace = Path.replace
+
+    def counting(self: Path, target: Path) -> Path:
+        if self.suffix == ".fresh":
+            with note.open("a") as file:
+                file.write(f"{os.getpid()}\n")
+        return replace(self, target)
+
+    Path.replace = counting  # type: ignore
+
+
+if "CREATIONS" in os.environ:
+    count_creations(Path(os.environ["CREATIONS"]))
 if sys.argv[1:2] == [ENTRY]:
     halt("start")
     prepare()
