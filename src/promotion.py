@@ -10,7 +10,7 @@ Production, a newest version that is another model, aliases left behind.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,11 +26,13 @@ from src.registry import (
     MOVED,
     PRODUCTION,
     STAGE,
-    STAGING,
     SUPERSEDED_BY,
     Version,
+    aliases_of,
     champion,
+    differs,
     versions,
+    wanted_aliases,
 )
 
 REPLACED = "pipeline.replaced"  # the version that stood in Production before
@@ -241,20 +243,6 @@ def settle(name: str) -> None:
                 return
 
 
-def differs(newest: Version, standing: Version) -> bool:
-    """Tell whether services on `latest` get another model than those on Production."""
-    return newest.identity != standing.identity and newest.stage != STAGING
-
-
-def settled(name: str) -> bool:
-    """Tell whether there is nothing to put right."""
-    known = versions(name)
-    standing = [v for v in known if v.stage == PRODUCTION]
-    if len(standing) > 1 or (standing and differs(known[0], standing[0])):
-        return False
-    return not known or aliases_of(name) == wanted_aliases(known)
-
-
 def remember(name: str, standing: Version) -> Version:
     """Note what stood in Production before a person moved versions by hand: `@champion` knows."""
     old = aliases_of(name).get(CHAMPION)
@@ -273,17 +261,6 @@ def follow(name: str, known: list[Version]) -> None:
             client.set_registered_model_alias(name, alias, str(wanted[alias]))
         elif alias in aliases and alias not in wanted:
             client.delete_registered_model_alias(name, alias)
-
-
-def aliases_of(name: str) -> dict[str, int]:
-    """Give our aliases with the versions they stand on."""
-    found: Mapping[str, str | int] = mlflow.MlflowClient().get_registered_model(name).aliases
-    return {alias: int(found[alias]) for alias in ALIASES.values() if alias in found}
-
-
-def wanted_aliases(known: list[Version]) -> dict[str, int]:
-    """Give our aliases with the versions they should stand on: the newest of each stage."""
-    return {ALIASES[v.stage]: v.number for v in reversed(known) if v.stage in ALIASES}
 
 
 def previous(name: str) -> Version:

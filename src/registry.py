@@ -123,6 +123,39 @@ def staged_by_alias(name: str, found: list[Version]) -> list[Version]:
     ]
 
 
+def differs(newest: Version, standing: Version) -> bool:
+    """Tell whether services on `latest` get another model than those on Production."""
+    return newest.identity != standing.identity and newest.stage != STAGING
+
+
+def settled(name: str) -> bool:
+    """Tell whether there is nothing to put right."""
+    known = versions(name)
+    standing = [v for v in known if v.stage == PRODUCTION]
+    if len(standing) > 1 or (standing and differs(known[0], standing[0])):
+        return False
+    return not known or aliases_of(name) == wanted_aliases(known)
+
+
+def aliases_of(name: str) -> dict[str, int]:
+    """Give our aliases with the versions they stand on."""
+    found: Mapping[str, str | int] | None = None
+    light = reader(os.environ.get("MLFLOW_REGISTRY_URI") or tracking_uri())
+    if light is not None:
+        with suppress(UnreadableError):
+            found = light.aliases(name)
+    if found is None:
+        import mlflow
+
+        found = mlflow.MlflowClient().get_registered_model(name).aliases
+    return {alias: int(found[alias]) for alias in ALIASES.values() if alias in found}
+
+
+def wanted_aliases(known: list[Version]) -> dict[str, int]:
+    """Give our aliases with the versions they should stand on: the newest of each stage."""
+    return {ALIASES[v.stage]: v.number for v in reversed(known) if v.stage in ALIASES}
+
+
 def champion(name: str) -> Version | None:
     """Give the version in Production; the newest of them if a person left several."""
     return next((v for v in versions(name) if v.stage == PRODUCTION), None)

@@ -115,9 +115,9 @@ def rivals(params: RegisterParams, inputs: Mapping[str, str]) -> dict[str, str]:
 
 def still_registered(details: Mapping[str, Any]) -> bool:
     """Tell whether what a past run left in the registry is still so, and nothing is to settle."""
-    from src import promotion, registry
+    from src import registry
 
-    if not promotion.settled(details["name"]):
+    if not registry.settled(details["name"]):
         return False
     champion = registry.champion(details["name"])
     if not details["version"]:  # a person may have promoted what was refused

@@ -109,6 +109,15 @@ class SqliteReader:
             for n, stage, run_id, source, said in rows
         ]
 
+    def aliases(self, name: str) -> dict[str, int]:
+        """Give the aliases of a registered model with their versions."""
+        rows = self._ask(
+            "SELECT alias, version FROM registered_model_aliases"
+            " WHERE name = ? AND workspace = 'default'",
+            name,
+        )
+        return dict(rows)
+
     def running(self, experiment_id: str) -> list[str]:
         """List the runs that say they are running."""
         rows = self._ask(
@@ -179,6 +188,11 @@ class ServerReader:
             if not page.get("next_page_token"):
                 return found
             query["page_token"] = page["next_page_token"]
+
+    def aliases(self, name: str) -> dict[str, int]:
+        """Give the aliases of a registered model with their versions."""
+        found = self._ask("registered-models/get", {"name": name}).get("registered_model", {})
+        return {a["alias"]: int(a["version"]) for a in found.get("aliases", [])}
 
     def running(self, experiment_id: str) -> list[str]:
         """List runs that say they are running, the newest thousand."""

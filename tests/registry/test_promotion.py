@@ -30,7 +30,7 @@ def test_a_better_model_takes_the_place_of_the_champion(shelf: Registry) -> None
     assert shelf.stages() == {1: ARCHIVED, 2: PRODUCTION}
     assert shelf.aliases() == {"champion": 2}
     assert shelf.get(1).tags[registry.SUPERSEDED_BY] == "2"
-    assert promotion.settled(NAME)
+    assert registry.settled(NAME)
 
 
 def test_an_older_version_is_registered_again_so_that_latest_answers_alike(
@@ -101,7 +101,7 @@ def test_the_newest_version_of_the_same_model_moves_itself(shelf: Registry) -> N
     shelf.promote("a")
     move(shelf.get(1), ARCHIVED, PERSON)
     assert shelf.aliases() == {}
-    assert promotion.settled(NAME)
+    assert registry.settled(NAME)
     move(shelf.get(1), PRODUCTION, PERSON)
     assert shelf.stages() == {1: PRODUCTION}
 
@@ -111,7 +111,7 @@ def test_staging_asked_for_stays_the_newest_until_it_leaves(shelf: Registry) -> 
     staged = move(shelf.add("b"), STAGING, PERSON).version
     assert shelf.stages() == {1: PRODUCTION, 2: STAGING}
     assert shelf.aliases() == {"champion": 1, "challenger": 2}
-    assert promotion.settled(NAME)
+    assert registry.settled(NAME)
     move(staged, NONE, PERSON)
     assert shelf.stages() == {1: ARCHIVED, 2: NONE, 3: PRODUCTION}
     assert (shelf.latest(), shelf.production()) == ("a", ["a"])
@@ -125,7 +125,7 @@ class TestByHand:
         shelf.promote("a")
         shelf.add("b")
         shelf.by_hand(2, PRODUCTION)
-        assert not promotion.settled(NAME)
+        assert not registry.settled(NAME)
         promotion.settle(NAME)
         assert shelf.stages() == {1: ARCHIVED, 2: PRODUCTION}
         assert shelf.aliases() == {"champion": 2}
@@ -136,7 +136,7 @@ class TestByHand:
         shelf.promote("b")
         shelf.by_hand(2, ARCHIVED)
         shelf.by_hand(1, PRODUCTION)
-        assert not promotion.settled(NAME)
+        assert not registry.settled(NAME)
         promotion.settle(NAME)
         assert shelf.stages() == {1: ARCHIVED, 2: ARCHIVED, 3: PRODUCTION}
         assert (shelf.latest(), shelf.production()) == ("a", ["a"])
@@ -146,7 +146,7 @@ class TestByHand:
     def test_archiving_the_champion_leaves_none(self, shelf: Registry) -> None:
         shelf.promote("a")
         shelf.by_hand(1, ARCHIVED)
-        assert not promotion.settled(NAME)
+        assert not registry.settled(NAME)
         promotion.settle(NAME)
         assert registry.champion(NAME) is None
         assert shelf.aliases() == {}
@@ -163,7 +163,7 @@ class TestByHand:
         shelf.promote("a")
         shelf.promote("b")
         shelf.client.set_registered_model_alias(NAME, "champion", "1")
-        assert not promotion.settled(NAME)
+        assert not registry.settled(NAME)
         promotion.settle(NAME)
         assert shelf.aliases() == {"champion": 2}
 
@@ -205,7 +205,7 @@ class TestWithoutStages:
         assert stageless.stages() == {1: ARCHIVED, 2: ARCHIVED, 3: PRODUCTION}
         assert stageless.aliases() == {"champion": 3}
         assert stageless.latest() == "a"
-        assert promotion.settled(NAME)
+        assert registry.settled(NAME)
         move(stageless.get(3), ARCHIVED, PERSON)
         assert stageless.aliases() == {}
         assert registry.champion(NAME) is None
@@ -258,7 +258,7 @@ class TestAtOnce:
         self.between(monkeypatch, lambda: move(other, PRODUCTION, PERSON))
         move(mine, PRODUCTION, PERSON)
         assert (shelf.latest(), shelf.production()) == ("c", ["c"])
-        assert promotion.settled(NAME)
+        assert registry.settled(NAME)
 
     def test_two_left_in_production_by_a_stale_look_become_one(
         self, shelf: Registry, monkeypatch: pytest.MonkeyPatch
@@ -275,7 +275,7 @@ class TestAtOnce:
         with pytest.raises(UserError, match="somebody else at the same time: version 3"):
             move(mine, PRODUCTION, PERSON)
         assert (shelf.latest(), shelf.production()) == ("c", ["c"])
-        assert promotion.settled(NAME)
+        assert registry.settled(NAME)
 
     @pytest.mark.slow
     def test_two_processes(self, shelf: Registry, uri: str, tmp_path: Path) -> None:
@@ -303,7 +303,7 @@ class TestAtOnce:
         assert "won" in said[0] + said[1]
         assert len(shelf.production()) == 1
         assert [shelf.latest()] == shelf.production()
-        assert promotion.settled(NAME)
+        assert registry.settled(NAME)
 
 
 MOVER = f"""

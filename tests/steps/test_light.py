@@ -34,7 +34,7 @@ def look(made: Pipeline, *words: str) -> tuple[str, list[Any]]:
         text=True,
         check=True,
     )
-    return done.stdout, json.loads(done.stderr)
+    return done.stdout, json.loads(done.stderr.strip().splitlines()[-1])
 
 
 @pytest.mark.parametrize(

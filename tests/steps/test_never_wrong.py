@@ -80,15 +80,22 @@ class Watch:
         if event == "call" and name.startswith((f"{ROOT}/src/", f"{ROOT}/steps/")):
             file = Path(name).relative_to(ROOT).as_posix()
             top = frame.f_code.co_qualname.partition(".")[0]
-            if file in COUNTED and not top.startswith("<") and not self.importing(frame):
+            if file in COUNTED and not top.startswith("<") and not self.by_others(frame):
                 self.called.add((file, top))
 
     @staticmethod
-    def importing(frame: FrameType | None) -> bool:
-        """What a module calls while it is imported makes definitions, which count themselves."""
-        while frame is not None and not frame.f_code.co_filename.startswith("<frozen importlib"):
+    def by_others(frame: FrameType | None) -> bool:
+        """Tell what is called while a module is imported, or by the engine and the cards.
+
+        The former makes definitions, which count themselves; the latter do not count.
+        """
+        while frame is not None and frame.f_code.co_filename != __file__:
+            name = frame.f_code.co_filename
+            inside = name.removeprefix(f"{ROOT}/").removesuffix(".py").replace("/", ".")
+            if name.startswith("<frozen importlib") or inside.startswith(NOT_COUNTED):
+                return True
             frame = frame.f_back
-        return frame is not None
+        return False
 
     def around(self, run: Callable[[Any], None]) -> Callable[[Any], None]:
         @functools.wraps(run)
