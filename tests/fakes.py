@@ -156,7 +156,13 @@ class FakeStore:
 
     @contextmanager
     def claim(
-        self, digest: str, title: str, run_id: str, done: Callable[[], Any], say: Any
+        self,
+        digest: str,
+        title: str,
+        run_id: str,
+        done: Callable[[], Any],
+        say: Any,
+        parent_id: str = "",
     ) -> Iterator[Any]:
         yield done()
 

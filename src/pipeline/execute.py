@@ -221,7 +221,8 @@ def execute(
         def done() -> Sealed | None:
             return None if forced else find_result(step, key, store)[0]
 
-        with store.claim(key.digest, step.name, launcher_run(), done, say) as result:
+        run_id, parent = launcher_run(), typed.get("parent", "")
+        with store.claim(key.digest, step.name, run_id, done, say, parent) as result:
             if result is None:
                 return perform(step, typed, inputs, key, reason, store, say), False
     if launched():

@@ -247,6 +247,7 @@ class Store:
         run_id: str,
         done: Callable[[], Sealed | None],
         say: Callable[[str], None],
+        parent_id: str = "",
     ) -> AbstractContextManager[Sealed | None]:
         """Hold the claim to some work for a block, or wait for the result of who holds it.
 
@@ -258,15 +259,18 @@ class Store:
             The run under which it will be done, if there is one yet.
         done
             Looks for the result.
+        parent_id
+            The driver's run, where a step on another machine was told it; else as its run says.
         """
-        parent = self.client.get_run(run_id).data.tags.get(PARENT, "") if run_id else ""
+        if run_id and not parent_id:
+            parent_id = self.client.get_run(run_id).data.tags.get(PARENT, "")
         client = mlflow.MlflowClient(tracking_uri(), tracking_uri())
 
         def tell(claim: Claim) -> None:
             say(f"{title}: waiting for another run of the same work, {claim}")
 
         claims = Claims(client, self.experiment_id)
-        return claimed(claims, digest, run_id, parent, done, tell)
+        return claimed(claims, digest, run_id, parent_id, done, tell)
 
     def close_stale(self) -> None:
         """Close what processes that died have left: runs, claims, temporary folders."""
