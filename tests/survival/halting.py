@@ -6,12 +6,12 @@
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from src.pipeline.cli import main
+from src.pipeline import cli
 
 ENTRY, _, POINT = os.environ.get("HALT_AT", "").partition(":")
 
@@ -27,10 +27,14 @@ def halt(point: str) -> None:
 
 
 def prepare() -> None:
-    """Put the points into the store through which a step records its work."""
+    """Put the points into the way that a step goes, from its first line to its seal."""
     from src.pipeline.runs import Store
 
-    run, upload, seal = Store.run, Store.upload, Store.seal
+    dispatch, run, upload, seal = cli.dispatch, Store.run, Store.upload, Store.seal
+
+    def halting_dispatch(arguments: Sequence[str]) -> int:
+        halt("start")
+        return dispatch(arguments)
 
     @contextmanager
     def halting_run(self: Store, *arguments: Any) -> Iterator[Any]:
@@ -47,6 +51,7 @@ def prepare() -> None:
         seal(self, *arguments)
         halt("sealed")
 
+    cli.dispatch = halting_dispatch
     Store.run, Store.upload, Store.seal = halting_run, halting_upload, halting_seal  # type: ignore
 
 
@@ -66,6 +71,5 @@ def count_creations(note: Path) -> None:
 if "CREATIONS" in os.environ:
     count_creations(Path(os.environ["CREATIONS"]))
 if sys.argv[1:2] == [ENTRY]:
-    halt("start")
     prepare()
-sys.exit(main(sys.argv[1:]))
+sys.exit(cli.main(sys.argv[1:]))

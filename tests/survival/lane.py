@@ -125,7 +125,7 @@ class Lane:
         else:
             os.kill(waiting if kill.target == "step" else process.pid, kill.number)
         said = process.communicate(timeout=PATIENCE)[0]
-        wait_until(lambda: not self.processes(), "processes are left")
+        wait_until(lambda: not self.processes(), f"{kill}: processes are left")
         return process.returncode, said
 
     def processes(self) -> list[psutil.Process]:
