@@ -37,6 +37,23 @@ SUBJECTS = {
 }
 
 
+@contextmanager
+def tracking(uri: str) -> Iterator[None]:
+    """Let MLflow in this process look at a store, and forget it afterwards."""
+    import mlflow
+
+    before = os.environ.get("MLFLOW_TRACKING_URI")
+    mlflow.set_tracking_uri(uri)
+    try:
+        yield
+    finally:
+        # Not to what `get_tracking_uri` said: a default, once set, hides the environment's word.
+        mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
+        if before is not None:
+            os.environ["MLFLOW_TRACKING_URI"] = before
+
+
 def made_up_entries(n: int, seed: int = 0) -> list[dict[str, str]]:
     """Write n different entries, each about one subject with one feeling."""
     draw = random.Random(seed)

@@ -30,7 +30,7 @@ from packaging.requirements import Requirement
 from src.promotion import quiet
 from src.training.family import families
 from src.training.packaging import log_model
-from tests.fakes import environment
+from tests.fakes import environment, tracking
 from tests.models.conftest import model_class
 from tests.models.corpus import NOTHING_KNOWN, TEXTS
 
@@ -116,36 +116,34 @@ def shelf(
     url, _ = server
     copies = tmp_path_factory.mktemp("copies")
     shelf = Shelf(url, {}, {}, [], {})
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(url)
     try:
-        client = mlflow.MlflowClient(url)
-        for key, family in families().items():
-            try:
-                folder = folder_of(family)
-            except pytest.skip.Exception:
-                continue
-            with mlflow.start_run():
-                uri = log_model(family.task, folder, {"task": family.task.name})
-            name = family.task.registered_name
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                version = mlflow.register_model(uri, name)
-            shelf.versions[key] = f"models:/{name}/{version.version}"
-            copy = Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(copies / key)))
-            shelf.copies[key] = copy
-            model = model_class(family).from_folder(folder)
-            shelf.expected[key] = model.predict(None, pd.DataFrame({"text": ASKED}))
-            lines = (copy / "requirements.txt").read_text().split("\n")
-            shelf.requirements += [r for r in lines if r and r not in shelf.requirements]
-            with quiet():
-                client.transition_model_version_stage(
-                    name, version.version, "Production", archive_existing_versions=True
-                )
-            client.set_registered_model_alias(name, "champion", version.version)
+        with tracking(url):
+            client = mlflow.MlflowClient(url)
+            for key, family in families().items():
+                try:
+                    folder = folder_of(family)
+                except pytest.skip.Exception:
+                    continue
+                with mlflow.start_run():
+                    uri = log_model(family.task, folder, {"task": family.task.name})
+                name = family.task.registered_name
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    version = mlflow.register_model(uri, name)
+                shelf.versions[key] = f"models:/{name}/{version.version}"
+                copy = Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(copies / key)))
+                shelf.copies[key] = copy
+                model = model_class(family).from_folder(folder)
+                shelf.expected[key] = model.predict(None, pd.DataFrame({"text": ASKED}))
+                lines = (copy / "requirements.txt").read_text().split("\n")
+                shelf.requirements += [r for r in lines if r and r not in shelf.requirements]
+                with quiet():
+                    client.transition_model_version_stage(
+                        name, version.version, "Production", archive_existing_versions=True
+                    )
+                client.set_registered_model_alias(name, "champion", version.version)
         yield shelf
     finally:
-        mlflow.set_tracking_uri(before)
         shutil.rmtree(copies, ignore_errors=True)
 
 

@@ -24,7 +24,7 @@ from src.pipeline.lookup import ServerReader, SqliteReader, UnreadableError, rea
 from src.pipeline.opening import open_store
 from src.pipeline.results import SEAL
 from src.pipeline.runs import Store
-from tests.fakes import environment
+from tests.fakes import environment, tracking
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -122,11 +122,8 @@ def uri(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
         if name.startswith("MLFLOW"):
             monkeypatch.delenv(name)
     found = request.getfixturevalue(request.param)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", found)
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(found)
-    yield found
-    mlflow.set_tracking_uri(before)
+    with tracking(found):
+        yield found
 
 
 def test_runs_and_outputs_are_those_that_mlflow_finds(uri: str, runs: dict[str, str]) -> None:

@@ -39,12 +39,11 @@ except stopping.Stopped as stopped:
 """
 SWALLOWS = """
 with stopping.stoppable(say):
-    say("ready")
-    while True:
-        try:
-            time.sleep(60)
-        except KeyboardInterrupt:
-            pass
+    try:
+        say("ready")
+        time.sleep(60)
+    except KeyboardInterrupt:  # it comes once
+        time.sleep(60)
 """
 HAS_A_CHILD = (
     """

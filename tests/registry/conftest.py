@@ -16,6 +16,7 @@ with warnings.catch_warnings():
     from mlflow.entities.model_registry import ModelVersion
 
 from src import promotion, registry
+from tests.fakes import tracking
 
 NAME = "adaptive_journal_topics"
 PERSON = promotion.Reason("ann", "she wants it", "r1")
@@ -80,12 +81,9 @@ def uri(empty_store: Path, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def shelf(uri: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
+def shelf(uri: str) -> Iterator[Registry]:
     """A registry with one registered model and no version."""
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(uri)
-    client = mlflow.MlflowClient(uri)
-    client.create_registered_model(NAME)
-    yield Registry(client)
-    mlflow.set_tracking_uri(before)
+    with tracking(uri):
+        client = mlflow.MlflowClient(uri)
+        client.create_registered_model(NAME)
+        yield Registry(client)

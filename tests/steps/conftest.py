@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,12 +71,20 @@ def bucket() -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
+def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     """Both models made from a small journal, by the driver, on a sqlite store."""
     folder = tmp_path_factory.mktemp("pipeline")
     journal = write_csv(folder / "journal.csv", made_up_entries(1800))
-    made = Pipeline(copy_project(folder), journal, f"sqlite:///{folder}/mlflow.db")
-    done = made.main("-P", "model=all", *TOPICS)
+    first = Pipeline(copy_project(folder), journal, f"sqlite:///{folder}/mlflow.db")
+    done = first.main("-P", "model=all", *TOPICS)
     assert done.returncode == 0, done.stdout + done.stderr
-    yield made
+    yield first
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def made(first: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
+    """What was made, in a store that is this module's alone; artifacts are only added to."""
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    shutil.copy(first.store.removeprefix("sqlite:///"), path)
+    return replace(first, store=f"sqlite:///{path}")

@@ -20,7 +20,7 @@ from src.pipeline.code import NOT_COUNTED, Reader
 from src.pipeline.execute import execute
 from src.pipeline.step import ROOT, Step, all_steps, build
 from src.training.family import families
-from tests.fakes import copy_project, made_up_entries, write_csv
+from tests.fakes import copy_project, made_up_entries, tracking, write_csv
 
 SOURCES = sorted(
     path.relative_to(ROOT).as_posix()
@@ -49,16 +49,12 @@ def all_codes() -> dict[str, list[str]]:
 @pytest.fixture
 def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A real store for this process, forgotten afterwards."""
-    import mlflow
-
-    before = mlflow.get_tracking_uri()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     monkeypatch.setenv("JOURNAL_KEY_FILE", str(tmp_path / "key"))
     from src.pipeline.runs import Store
 
-    yield Store()
-    mlflow.set_tracking_uri(before)
+    with tracking(f"sqlite:///{tmp_path}/mlflow.db"):
+        yield Store()
 
 
 FEW = settings(

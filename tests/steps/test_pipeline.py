@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from src.data.seen import entry_digests
-from tests.fakes import environment
+from tests.fakes import environment, tracking
 from tests.steps.conftest import TOPICS, Pipeline
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
@@ -86,8 +86,7 @@ def test_registered_models_answer_as_the_service_expects(
     made: Pipeline, name: str, stage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", made.store)
-    with warnings.catch_warnings():
+    with tracking(made.store), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # stages are deprecated
         model = mlflow.pyfunc.load_model(f"models:/{name}/{stage}")
     answers = model.predict(pd.DataFrame({"text": TEXTS}))

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from src.pipeline import cli
+from tests.fakes import tracking
 from tests.steps.conftest import TOPICS, Pipeline
 from tests.steps.test_pipeline import outcomes
 
@@ -47,8 +48,7 @@ def promote(
     """Type `promote` in this process, on a store that is this test's alone."""
     path = tmp_path / "mlflow.db"
     shutil.copy(own.store.removeprefix("sqlite:///"), path)
-    store, before = f"sqlite:///{path}", mlflow.get_tracking_uri()
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    store = f"sqlite:///{path}"
 
     def typed(*words: str) -> tuple[int, str]:
         arguments = [part for word in words for part in ("-P", word)]
@@ -59,8 +59,8 @@ def promote(
         return code, said.out + said.err
 
     typed.pipeline = Pipeline(own.project, own.journal, store)  # type: ignore[attr-defined]
-    yield typed
-    mlflow.set_tracking_uri(before)
+    with tracking(store):
+        yield typed
 
 
 def pipeline(promote: Promote) -> Pipeline:

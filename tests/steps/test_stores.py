@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ import mlflow
 import pandas as pd
 import pytest
 
-from tests.fakes import copy_project, made_up_entries, run_steps, write_csv
+from tests.fakes import copy_project, made_up_entries, run_steps, tracking, write_csv
 from tests.services import own_folder
 from tools.serve import Postgres, mlflow_server
 
@@ -124,14 +123,9 @@ def test_the_same_pipeline_runs_once_and_its_model_loads(
 
 def answers(store: str) -> str:
     """Ask the model in Production, as a service would load it."""
-    mlflow.set_tracking_uri(store)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # stages are deprecated
-            model = mlflow.pyfunc.load_model("models:/journal_sentiment_analyzer/Production")
-    finally:
-        mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
-        os.environ.pop("MLFLOW_TRACKING_URI", None)
+    with tracking(store), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # stages are deprecated
+        model = mlflow.pyfunc.load_model("models:/journal_sentiment_analyzer/Production")
     (answer,) = model.predict(pd.DataFrame({"text": ["A wonderful, happy, lovely day."]}))
     return str(answer["sentiment"])
 
