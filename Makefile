@@ -37,7 +37,7 @@ soak: $(VENV)/.test ## Kill the pipeline at random points until stopped (ROUNDS=
 	python -m tests.survival.soak $(ROUNDS)
 
 bench-serve: $(VENV)/.main ## Measure what serving costs, into benchmarks/serve.md
-	python benchmarks/serve.py
+	python -m benchmarks.serve
 
 lint: $(VENV)/.test ## Check style, format and types
 	ruff check .
@@ -45,7 +45,7 @@ lint: $(VENV)/.test ## Check style, format and types
 	mypy
 
 bench-rerun: $(VENV)/.main ## Measure what a rerun costs, beside DVC and MLflow's own pattern (some 15 minutes)
-	python benchmarks/rerun.py $(ARGS)
+	python -m benchmarks.rerun $(ARGS)
 
 ui: $(VENV)/.main ## Open the tracking UI on what was run here
 	mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 $(ARGS)

@@ -22,7 +22,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from history import postgres, remember
+from benchmarks.history import remember
+from tools.serve import Postgres, mlflow_server, postgres_programs
 
 ROOT = Path(__file__).resolve().parents[1]
 RIVALS = Path(__file__).parent / "rivals"
@@ -197,7 +198,7 @@ def main() -> None:
         ours, dvc, pattern, empty, stores, built = stack.enter_context(folders(*names))
         our_project(ours), empty_project(empty)
         requirements = ("-r", str(ROOT / "pyproject.toml"), "-c", str(ROOT / "requirements.txt"))
-        own = environment(built / "ours", *requirements, "psycopg[binary]")
+        own = environment(built / "ours", *requirements)
 
         def store(name: str) -> str:
             return f"sqlite:///{stores}/{name}.db"
@@ -209,7 +210,8 @@ def main() -> None:
 
         python, mlflow = str(own / "python"), str(own / "mlflow")
         noop = [python, "-m", "steps", "main"]
-        launched = [mlflow, "run", ".", "-e", "main", "--env-manager", "local"]
+        nothing = [mlflow, "run", ".", "--env-manager", "local"]
+        launched = [*nothing, "-e", "main"]
         if not given.postgres:
             dvc_project(dvc), pattern_project(pattern)
             of_dvc = clean(environment(built / "dvc", "dvc>=3.67,<4"))
@@ -252,9 +254,7 @@ def main() -> None:
             show("Nothing to do", found, "dvc repro")
             found = medians(
                 {
-                    "empty entry point": lambda: cost(
-                        [mlflow, "run", ".", "--env-manager", "local"], empty, here(store("ours"))
-                    ),
+                    "empty entry point": lambda: cost(nothing, empty, here(store("ours"))),
                     "this project": lambda: cost(launched, ours, here(store("ours"))),
                     "MLflow's pattern": lambda: cost(
                         ["mlflow", "run", ".", "--env-manager", "local"], pattern, of_pattern
@@ -262,13 +262,25 @@ def main() -> None:
                 },
                 given.rounds,
             )
-            show("Nothing to do, through mlflow run", found, "empty entry point")
+            show("Nothing to do, through mlflow run on sqlite", found, "empty entry point")
+            with mlflow_server(stores, store("served")) as uri:
+                cost(noop, ours, here(uri))
+                found = medians(
+                    {
+                        "empty entry point": lambda: cost(nothing, empty, here(uri)),
+                        "this project": lambda: cost(launched, ours, here(uri)),
+                        "this project, directly": lambda: cost(noop, ours, here(uri)),
+                    },
+                    given.rounds,
+                )
+            show("Nothing to do, through mlflow run on a server", found, "empty entry point")
         kinds: dict[str, Callable[[int], str]] = {"sqlite": lambda count: store(f"past{count}")}
-        server = stack.enter_context(postgres(stores))
-        if server is None:
-            sys.stdout.write("\nPostgreSQL is not installed: its history is not measured.\n")
+        if postgres_programs():
+            stores.parent.chmod(0o755)
+            server = stack.enter_context(Postgres(stores / "postgres").running("fsync=off"))
+            kinds["PostgreSQL"] = lambda count: server.create(f"past{count}")
         else:
-            kinds["PostgreSQL"] = server
+            sys.stdout.write("\nPostgreSQL is not installed: its history is not measured.\n")
         if given.postgres:
             del kinds["sqlite"]
         for kind, uri_of in kinds.items():

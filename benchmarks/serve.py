@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
 
 ENTRIES, ROUNDS, THREADS, EACH = 20_000, 7, 8, 50
 HEAD = """# Serving
@@ -92,6 +91,7 @@ def save_all(folder: Path) -> list[str]:
     from src.data.schema import ENTRIES as TABLE
     from src.data.sources import IngestParams
     from src.training.family import TASKS, families
+    from src.training.packaging import packed
 
     ingest(IngestParams(), folder / "entries", lambda rows: None)
     entries: pa.Table = TABLE.read(folder / "entries").slice(0, ENTRIES)
@@ -102,12 +102,7 @@ def save_all(folder: Path) -> list[str]:
         data = folder / f"data-{task.name}"
         data.mkdir()
         family.fit(train, valid, family.params(), data, 7, lambda line: None)
-        mlflow.pyfunc.save_model(
-            folder / task.name,
-            python_model=str(ROOT / task.model_file),
-            artifacts={"model": str(data)},
-            pip_requirements=[],
-        )
+        mlflow.pyfunc.save_model(folder / task.name, **packed(task, data))
     labelled = train.filter(pa.compute.is_valid(train["label"]))
     pipeline = make_pipeline(
         TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), min_df=2),
@@ -139,7 +134,13 @@ def main() -> None:
         where += datetime.now(UTC).strftime("%Y-%m-%d")
         table = HEAD.format(entries=ENTRIES * 9 // 10, rounds=ROUNDS, where=where, threads=THREADS)
         for kind, title in titles.items():
-            asked = [sys.executable, __file__, str(folder / kind), str(folder / "texts.json")]
+            asked = [
+                sys.executable,
+                "-m",
+                "benchmarks.serve",
+                str(folder / kind),
+                str(folder / "texts.json"),
+            ]
             asked.append("series" if kind == "peer" else "frame")
             found = json.loads(subprocess.run(asked, check=True, stdout=subprocess.PIPE).stdout)
             table += (

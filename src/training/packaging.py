@@ -41,8 +41,8 @@ def load(task: Task, folder: Path) -> Any:
     return module.MODEL.from_folder(folder)
 
 
-def log_model(task: Task, folder: Path, metadata: Mapping[str, Any]) -> str:
-    """Log the model of the active run as code and data; give its `models:/m-…` URI.
+def packed(task: Task, folder: Path) -> dict[str, Any]:
+    """Say what MLflow has to put into a model's folder, for its `log_model` or `save_model`.
 
     The signature has parameters only: with one for columns MLflow quotes rows in its errors and
     refuses what the model itself would answer.
@@ -50,16 +50,21 @@ def log_model(task: Task, folder: Path, metadata: Mapping[str, Any]) -> str:
     module = importlib.import_module(task.module)
     defaults = load(task, folder).predict_params()
     specs = [ParamSpec(name, KINDS[type(value)], value) for name, value in defaults.items()]
+    return {
+        "python_model": str(ROOT / task.model_file),
+        "artifacts": {"model": str(folder)},
+        "pip_requirements": list(module.REQUIREMENTS),
+        "signature": ModelSignature(params=ParamSchema(specs)) if specs else None,
+    }
+
+
+def log_model(task: Task, folder: Path, metadata: Mapping[str, Any]) -> str:
+    """Log the model of the active run as code and data; give its `models:/m-…` URI."""
     with warnings.catch_warnings():
         # It asks for type hints and an example, which would bring the checks of columns back.
         warnings.simplefilter("ignore")
         info = mlflow.pyfunc.log_model(
-            name="candidate",
-            python_model=str(ROOT / task.model_file),
-            artifacts={"model": str(folder)},
-            pip_requirements=list(module.REQUIREMENTS),
-            signature=ModelSignature(params=ParamSchema(specs)) if specs else None,
-            metadata=dict(metadata),
+            name="candidate", metadata=dict(metadata), **packed(task, folder)
         )
     return str(info.model_uri)
 

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 from src.evaluation.service import HARD_TEXTS, conforms
-from src.pipeline.step import ROOT
 from src.training.family import families
+from src.training.packaging import packed
 from tests.models.conftest import model_class
 from tests.models.corpus import TEXTS
 
@@ -38,12 +38,7 @@ def saved(request, folder_of, tmp_path_factory):
     family, path = request.param, tmp_path_factory.mktemp("saved") / "model"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        mlflow.pyfunc.save_model(
-            path,
-            python_model=str(ROOT / family.task.model_file),
-            artifacts={"model": str(folder_of(family))},
-            pip_requirements=[],
-        )
+        mlflow.pyfunc.save_model(path, **packed(family.task, folder_of(family)))
     return family, path, mlflow.pyfunc.load_model(str(path))
 
 

@@ -16,6 +16,7 @@ from packaging.requirements import Requirement
 
 from src.pipeline.step import ROOT
 from src.training.family import TASKS, families
+from src.training.packaging import packed
 from tests.models.conftest import model_class
 from tests.models.corpus import NOTHING_KNOWN, TEXTS
 
@@ -122,12 +123,7 @@ def test_a_service_with_its_own_src_loads_and_answers_alike(folder_of, tmp_path)
         saved = tmp_path / key.replace("/", "-")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it asks for an input example
-            mlflow.pyfunc.save_model(
-                saved,
-                python_model=str(ROOT / family.task.model_file),
-                artifacts={"model": str(folder_of(family))},
-                pip_requirements=[],
-            )
+            mlflow.pyfunc.save_model(saved, **packed(family.task, folder_of(family)))
         model = model_class(family).from_folder(folder_of(family))
         expected[str(saved)] = model.predict(None, pd.DataFrame({"text": texts}))
     service = tmp_path / "service"

@@ -16,8 +16,8 @@ from typing import Any
 import mlflow
 import pytest
 
-from src.pipeline.step import ROOT
 from src.training.family import TASKS, families
+from src.training.packaging import packed
 from tests.fakes import environment
 from tests.models.conftest import model_class
 from tests.models.corpus import TEXTS
@@ -45,12 +45,7 @@ def served(
     folder = tmp_path_factory.mktemp("serve")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        mlflow.pyfunc.save_model(
-            folder / "model",
-            python_model=str(ROOT / task.model_file),
-            artifacts={"model": str(folder_of(family))},
-            pip_requirements=[],
-        )
+        mlflow.pyfunc.save_model(folder / "model", **packed(task, folder_of(family)))
     port = free_port()
     process = subprocess.Popen(
         [
@@ -89,6 +84,23 @@ def test_every_form_of_input_is_answered_alike(served: tuple[str, Any], form: st
     status, said = post(url, {form: FORMS[form]})
     assert status == 200, said
     assert said["predictions"] == model.predict(None, {"text": TEXTS[:3]})
+
+
+def test_the_form_of_topics_can_be_asked_for(served: tuple[str, Any]) -> None:
+    url, model = served
+    asked = {"dataframe_records": [{"text": text} for text in TEXTS]}
+    status, said = post(url, asked | {"params": {"topics_as": "records"}})
+    if "topics" not in model.predict(None, {"text": TEXTS[:1]})[0]:
+        assert said["predictions"] == model.predict(None, {"text": TEXTS})
+        return
+    assert status == 200, said
+    assert said["predictions"] == model.predict(None, {"text": TEXTS}, {"topics_as": "records"})
+    assert any(answer["topics"] for answer in said["predictions"])
+    for answer in said["predictions"]:
+        assert answer["topics"] == answer["topic_details"]
+    status, said = post(url, asked | {"params": {"topics_as": "poems"}})
+    assert status == 400
+    assert "records" in said
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import socket
 import subprocess
@@ -145,6 +146,30 @@ def test_a_step_on_named_inputs_from_a_git_uri(served: tuple[str, Path], tmp_pat
     (run,) = client.search_runs(["0"], "tags.`pipeline.step` = 'train'")
     assert run.data.params["splits"] == f"runs:/{split}/splits"
     assert run.info.status == "FINISHED"
+
+
+def test_the_command_on_a_models_card_makes_the_same_model_again(
+    served: tuple[str, Path], tmp_path: Path
+) -> None:
+    uri, _ = served
+    write_csv(tmp_path / "mine.csv", made_up_entries(900))
+    source = f"source={tmp_path / 'mine.csv'}"
+    first = f"sqlite:///{tmp_path}/first.db"
+    words = ("-e", "main", "-P", "model=sentiment", "-P", source, "-P", "seed=3", "-P", "c=.5")
+    done = mlflow_run(tmp_path, uri, *words, MLFLOW_TRACKING_URI=first)
+    assert done.returncode == 0, done.stdout + done.stderr
+    name = "journal_sentiment_analyzer"
+    made = mlflow.MlflowClient(first).get_model_version_by_alias(name, "champion")
+    (command,) = [c for c in made.description.splitlines() if c.startswith("mlflow run ")]
+    _, _, project, *typed = shlex.split(command.replace("--env-manager uv ", ""))
+    again = f"sqlite:///{tmp_path}/again.db"
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    done = mlflow_run(elsewhere, project, *typed, MLFLOW_TRACKING_URI=again)
+    assert done.returncode == 0, command + done.stdout + done.stderr
+    found = mlflow.MlflowClient(again).get_model_version_by_alias(name, "champion")
+    assert found.tags["pipeline.digest"] == made.tags["pipeline.digest"]
+    assert found.tags["git.commit"] == made.tags["git.commit"]
 
 
 def test_bad_input_from_a_git_uri_is_said_in_a_line(
