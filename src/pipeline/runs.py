@@ -416,6 +416,14 @@ def code_version() -> str:
         return "unknown"
 
 
+def code_folder() -> str:
+    """Name the folder of this project within its repository; empty for the top."""
+    try:
+        return git("rev-parse", "--show-prefix").rstrip("/")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
 def git(*words: str) -> str:
     """Ask git about this project."""
     asked = subprocess.run(

@@ -71,7 +71,7 @@ class Made:
 
 def gather(store: Store, evaluation_run: str, task: str) -> Made:
     """Follow the runs from an evaluation back to the source."""
-    from src.pipeline.runs import code_version
+    from src.pipeline.runs import code_folder, code_version
     from src.pipeline.step import all_steps
 
     runs, tags, params = dict[str, str](), dict[str, Mapping[str, str]](), dict[str, str]()
@@ -97,7 +97,8 @@ def gather(store: Store, evaluation_run: str, task: str) -> Made:
         commit, now = train.get("mlflow.source.git.commit", "unknown"), code_version()
         found["commit"] = now if now.startswith(commit) else commit
         if url := train.get("mlflow.source.git.repoURL", ""):
-            found["project"] = CREDENTIALS.sub("", url)
+            folder = code_folder()
+            found["project"] = CREDENTIALS.sub("", url) + (f"#{folder}" if folder else "")
     data = {n: d for name in tags for n, d in read_key(tags[name]).inputs.items()}
     return Made(runs=runs, params={"model": task} | params, data=data, **found)
 
