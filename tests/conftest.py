@@ -11,8 +11,13 @@ from tests.fakes import FakeStore, made_up_entries, write_csv
 
 
 def pytest_configure() -> None:
-    """Let a request to end the suite stop the servers that it started, like Ctrl-C."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Let a request to end the suite stop the servers that it started, like Ctrl-C.
+
+    Whoever starts the suite with `nohup` or in the background has signals ignored; programs under
+    test would inherit that.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
 
 
 @pytest.fixture
