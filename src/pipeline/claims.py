@@ -131,7 +131,9 @@ class Claims:
             # MLflow looks at the one that exists, which may just have been removed.
             if error.error_code not in ("RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST"):
                 raise
-            return False
+            found = self._get(name)
+            # The store made it and went away before it could say so; it was asked again.
+            return found is not None and found.token == tags[SERIAL]
         return True
 
     def _get(self, name: str) -> Claim | None:

@@ -7,24 +7,29 @@ cleans up after that must not wait anew.
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 import os
 import re
 import time
 from collections.abc import Callable
-from typing import Any
+from inspect import isfunction
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from src.errors import UserError
 from src.pipeline.caller import FOLDER
+from src.pipeline.faults import is_away
 
 PATIENCE = "PIPELINE_PATIENCE"
 SECONDS = 60.0
+CUTS = 3  # of one call, that are borne
 AT_ONCE = 5.0  # at the start of it all an address that does not answer is more likely wrong
 PORTS = {"http": 80, "https": 443}
 RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
 
+T = TypeVar("T")
 _ran_out = False
 
 
@@ -59,16 +64,39 @@ def lose_patience() -> None:
 
 
 def wait_for_databases() -> None:
-    """Let every later connection to a database server wait until it is back.
+    """Let every later use of a database server wait until it is back.
 
     SQLAlchemy tests a pooled connection before it hands it out and connects anew where it broke,
-    so that an outage between two transactions is never seen.
+    so that an outage between two transactions is never seen. One that is cut in the middle is
+    undone by the database; MLflow's stores are made to ask again.
     """
+    from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as Registry
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore as Tracking
     from sqlalchemy import event
     from sqlalchemy.engine import Engine
 
     if not event.contains(Engine, "do_connect", connect_patiently):
         event.listen(Engine, "do_connect", connect_patiently)
+        for store in (Tracking, Registry):
+            for name, method in list(vars(store).items()):
+                if isfunction(method) and not name.startswith("_"):
+                    setattr(store, name, asked_again(method))
+
+
+def asked_again(method: Callable[..., T]) -> Callable[..., T]:
+    """Call a store's method again where its transaction was cut."""
+
+    @functools.wraps(method)
+    def patient(store: Any, *words: Any, **options: Any) -> T:
+        for _ in range(CUTS):
+            try:
+                return method(store, *words, **options)
+            except Exception as error:
+                if _ran_out or store.engine.dialect.name == "sqlite" or not is_away(error):
+                    raise
+        return method(store, *words, **options)
+
+    return patient
 
 
 def connect_patiently(dialect: Any, record: Any, words: Any, options: Any) -> Any:

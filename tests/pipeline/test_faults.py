@@ -5,8 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 
 from src.errors import UserError
 from src.pipeline import patience
@@ -83,3 +87,30 @@ def test_a_store_that_does_not_answer_is_named_without_its_password(
         patience.reach(uri)
     assert "cannot be reached" in caught.value.message
     assert "s3cret" not in caught.value.message
+
+
+def test_a_cut_transaction_is_asked_again_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    store, calls = SimpleNamespace(engine=SimpleNamespace(dialect=SimpleNamespace())), list[int]()
+
+    def cut(times: int) -> Callable[..., str]:
+        def method(_: object, answer: str) -> str:
+            calls.append(1)
+            if len(calls) <= times:
+                raise MlflowException("cut", TEMPORARILY_UNAVAILABLE)
+            return answer
+
+        calls.clear()
+        return patience.asked_again(method)
+
+    store.engine.dialect.name = "postgresql"
+    assert cut(patience.CUTS)(store, "done") == "done"
+    with pytest.raises(MlflowException):
+        cut(100)(store, "done")
+    assert len(calls) == patience.CUTS + 1
+    store.engine.dialect.name = "sqlite"
+    with pytest.raises(MlflowException):
+        cut(1)(store, "done")
+    store.engine.dialect.name = "postgresql"
+    monkeypatch.setattr(patience, "_ran_out", True)
+    with pytest.raises(MlflowException):
+        cut(1)(store, "done")

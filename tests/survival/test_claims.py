@@ -103,6 +103,21 @@ def test_a_successor_whose_chain_was_given_up_meanwhile_is_withdrawn(
     assert [claim.name for claim in claims.all(PREFIX)] == [mine.name]
 
 
+def test_a_claim_that_the_store_made_without_saying_so_is_ours(
+    claims: Claims, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = claims.client.create_registered_model
+
+    def twice(*words: object) -> None:
+        create(*words)  # type: ignore[arg-type]
+        create(*words)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(claims.client, "create_registered_model", twice)
+    won, mine = claims.take(KEY, "")
+    assert won
+    assert [claim.token for claim in claims.all(PREFIX)] == [mine.token]
+
+
 def test_what_dead_owners_left_is_cleared_and_what_is_held_stays(claims: Claims) -> None:
     left_by(claims, GONE, "1" * 32, "s0")
     left_by(claims, GONE, f"{'2' * 32}-unknown", "s0")
