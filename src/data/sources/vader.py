@@ -169,6 +169,12 @@ def _rows(archive: Path) -> Iterator[Row]:
                 }
 
 
+def member(name: str) -> str:
+    """Read a text of the package itself, like its lexicon."""
+    with tarfile.open(fetch()) as archive:
+        return _member(archive, f"{NAME}-{VERSION}/{NAME}/{name}").decode()
+
+
 def _member(archive: tarfile.TarFile, name: str) -> bytes:
     file = archive.extractfile(name)
     if file is None:
