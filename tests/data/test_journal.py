@@ -12,6 +12,9 @@ from src.data import journal
 from src.data.cleaning import normalise
 from src.data.journal import JournalEntry
 from src.data.near_duplicates import NearDuplicates
+from src.evaluation.behaviour import read_pairs, texts_of
+from src.pipeline.code import Reader
+from src.pipeline.step import all_steps, build
 
 pytestmark = pytest.mark.unit
 
@@ -60,11 +63,24 @@ def test_nothing_that_is_held_out_is_trained_on() -> None:
     training, held_out = journal.training(), journal.held_out()
     assert not {e.author for e in training} & {e.author for e in held_out}
     known = {bare(entry.text) for entry in training}
-    judged = [entry.text for entry in held_out]
+    pairs = texts_of(read_pairs())
+    judged = [entry.text for entry in held_out] + pairs
     assert not [text for text in judged if bare(text) in known]
     index = NearDuplicates()
     index.add([entry.text for entry in training])
     assert not index.near(judged).any()
+
+
+def test_no_step_but_evaluate_reaches_the_held_out_half() -> None:
+    reader, reading = Reader(ROOT), set[str]()
+    for step in all_steps().values():
+        params = build(step.params, {"model": "sentiment"})
+        starts = [step.code, *(start for part in step.parts(params) for start in part.code)]
+        reached = reader.reach(starts).definitions
+        reading |= {step.name} & {
+            step.name for file, name in reached if "journal" in file and name == "held_out"
+        }
+    assert reading == {"evaluate"}
 
 
 def test_a_text_may_hold_any_line_break_and_the_digest_is_of_bytes(tmp_path: Path) -> None:
