@@ -8,6 +8,7 @@ from typing import Any
 
 from src.errors import UserError
 from src.pipeline.backends import HERE, Backend
+from src.pipeline.space import free_spaces, spaces_of
 from src.pipeline.step import (
     Step,
     all_steps,
@@ -72,9 +73,16 @@ def check_step(step: Step, typed: Mapping[str, str]) -> None:
 def check_values(step: Step, typed: Mapping[str, str]) -> None:
     """Check the values that a step and its parts take, and what they name."""
     params = build(step.params, typed)
-    for part in step.parts(params):
+    parts = step.parts(params)
+    for part in parts:
         build(part.params, typed)
     step.check(params)
+    for part in parts:
+        if part.searched and not free_spaces(part, typed):
+            names = ", ".join(spaces_of(part.params))
+            raise UserError(
+                f"nothing is left to search: {names} are all given.", "Leave one of them out."
+            )
 
 
 def refuse_unknown(entry: str, typed: Iterable[str], known: Iterable[str]) -> None:

@@ -21,11 +21,19 @@ if TYPE_CHECKING:
 class LinearParams:
     """Parameters of the linear family."""
 
-    c: float = param(1.0, "Inverse strength of the L2 penalty", low=1e-4, high=1e4)
-    balance: float = param(
-        0.5, "Weight of rare classes: 0 as they come, 1 as if all were as frequent", low=0, high=1
+    c: float = param(
+        1.0, "Inverse strength of the L2 penalty", low=1e-4, high=1e4, search=(0.05, 20.0), log=True
     )
-    min_df: int = param(2, "Training entries that a term must stand in", low=1, high=1000)
+    balance: float = param(
+        0.5,
+        "Weight of rare classes: 0 as they come, 1 as if all were as frequent",
+        low=0,
+        high=1,
+        search=(0.0, 1.0),
+    )
+    min_df: int = param(
+        2, "Training entries that a term must stand in", low=1, high=1000, search=(1, 5)
+    )
     max_features: int = param(
         50_000, "Terms kept of words and of pieces, the most frequent", low=100, high=1_000_000
     )
