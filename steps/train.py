@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +43,7 @@ def family_of(params: TrainParams) -> Family:
 
 def run(context: Context) -> None:
     """Fit, log the model, prove that a bare process answers the same, and log metrics."""
+    import numpy as np
     import pyarrow as pa
 
     from src.data.sample import sample
@@ -63,7 +63,7 @@ def run(context: Context) -> None:
     fitted = chosen.fit(train, valid, own, folder, params.seed, context.say)
     model = packaging.load(chosen.task, folder)
     metrics = dict[str, float]()
-    some = random.Random(params.seed).sample(range(train.num_rows), min(train.num_rows, MEASURED))
+    some = np.random.default_rng(params.seed).permutation(train.num_rows)[:MEASURED]
     for name, entries in (("train", train.take(some)), ("valid", valid)):
         context.say(f"train: measuring on {name}")
         rows = model.predict(None, entries.select(["text"]).to_pandas())
