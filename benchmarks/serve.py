@@ -120,16 +120,15 @@ def save_all(folder: Path) -> list[str]:
 
 def main() -> None:
     """Measure every model in a process of its own and write the table."""
+    from src.training.family import TASKS
+
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory(prefix="bench-serve-") as name:
         folder = Path(name)
         texts = save_all(folder)
         (folder / "texts.json").write_text(json.dumps(texts))
-        titles = {
-            "sentiment": "sentiment, family linear",
-            "topics": "topics, family nmf",
-            "peer": "scikit-learn pipeline, MLflow's flavour",
-        }
+        titles = {n: f"{n}, family {task.default_family}" for n, task in TASKS.items()}
+        titles["peer"] = "scikit-learn pipeline, MLflow's flavour"
         where = f"Python {platform.python_version()}, {platform.machine()}, "
         where += datetime.now(UTC).strftime("%Y-%m-%d")
         table = HEAD.format(entries=ENTRIES * 9 // 10, rounds=ROUNDS, where=where, threads=THREADS)
