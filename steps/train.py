@@ -91,7 +91,7 @@ def parts(params: TrainParams) -> tuple[Part, ...]:
     """Pick the family, and with it the code that ships."""
     chosen = family_of(params)
     code = (chosen.code, chosen.task.code, "src.training.family:Family")
-    return (Part(chosen, code, chosen.params),)
+    return (Part(chosen, code, chosen.params, chosen.check, chosen.outside),)
 
 
 ENTRY = Step(

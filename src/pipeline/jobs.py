@@ -72,9 +72,10 @@ def check_step(step: Step, typed: Mapping[str, str]) -> None:
 def check_values(step: Step, typed: Mapping[str, str]) -> None:
     """Check the values that a step and its parts take, and what they name."""
     params = build(step.params, typed)
-    for part in step.parts(params):
-        build(part.params, typed)
+    parts = [(part, build(part.params, typed)) for part in step.parts(params)]
     step.check(params)
+    for part, own in parts:
+        part.check(own)
 
 
 def refuse_unknown(entry: str, typed: Iterable[str], known: Iterable[str]) -> None:

@@ -126,8 +126,18 @@ def make_key(
     for part in parts:
         counted |= content_of(build(part.params, typed))
     reached = reader.reach([step.code, *(start for part in parts for start in part.code)])
-    outside = step.outside(params, inputs)
+    outside = outside_of(step, params, typed, inputs)
     return Key(step.name, reached.files, counted, {**inputs, **outside}, versions(reached.foreign))
+
+
+def outside_of(
+    step: Step, params: Any, typed: Mapping[str, str], inputs: Mapping[str, str]
+) -> dict[str, str]:
+    """Digest what a step and the parts it picks take from outside the pipeline, by name."""
+    found = step.outside(params, inputs)
+    for part in step.parts(params):
+        found |= part.outside(build(part.params, typed))
+    return found
 
 
 @cache

@@ -69,11 +69,17 @@ class Part:
         Where its code starts, as "package.module:name" each; it counts for reuse like an import.
     params
         A frozen dataclass of its own parameters.
+    check
+        Looks at what its own parameters name, after the step's check.
+    outside
+        Digests of content from outside the pipeline, given its own parameters.
     """
 
     value: Any
     code: tuple[str, ...]
     params: type = Nothing
+    check: Callable[[Any], None] = lambda params: None
+    outside: Callable[[Any], dict[str, str]] = lambda params: {}
 
 
 @dataclass(frozen=True)
