@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 from src.pipeline.step import param
 from src.training.family import TASKS, Family
 from src.training.linear import Blocks, write_linear
-from src.training.rows import labelled_for_training
+from src.training.rows import class_weights, labelled_for_training
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -60,11 +59,7 @@ def fit(
     blocks = Blocks(ANALYZERS, texts, params.min_df, params.max_features)
     n_terms = blocks.features.shape[1]
     progress(f"linear: fitting weights of {n_terms:,} terms")
-    counts = Counter(labels)
-    class_weight = {
-        label: (len(labels) / (len(counts) * count)) ** params.balance
-        for label, count in counts.items()
-    }
+    class_weight = class_weights(labels, params.balance)
     model = LogisticRegression(C=params.c, class_weight=class_weight, max_iter=500)
     with threadpool_limits(1):  # sums in another order have other last digits
         model.fit(blocks.features, labels)
