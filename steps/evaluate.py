@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from src.errors import UserError
@@ -14,8 +14,11 @@ from src.training.family import model_param, seed_param, task_of
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from src.evaluation.evaluation import Evaluation
     from src.evaluation.tasks import Predictions
 
+
+Predict = Callable[[Sequence[Any]], Any]
 
 # Tags of a finished evaluation; with the digest of the model, it finds what was said of it.
 JUDGED = "pipeline.judged"
@@ -34,7 +37,6 @@ class EvaluateParams:
 def run(context: Context) -> None:
     """Write the predictions, every metric with its interval, and the verdict."""
     import numpy as np
-    import pandas as pd
 
     from src.data.schema import SPLITS
     from src.data.seen import entry_digests
@@ -51,35 +53,27 @@ def run(context: Context) -> None:
     model = opened(context, given.uri)
     candidate = answers(model, given.digest, test)
     rival, uri = rival_of(params, given.digest), ""
-    champion = None
+    champion, known = None, seen
     if rival is not None:
         uri, digest = rival
         context.say(f"evaluate: {uri} answers the same entries")
         champion = answers(opened(context, uri), digest, test)
-        seen |= trained_on(context, uri, "champion")
-    shared = np.array([seen.isdisjoint(digests) for digests in entry_digests(test)])
+        known = seen | trained_on(context, uri, "champion")
+    shared = np.array([known.isdisjoint(digests) for digests in entry_digests(test)])
     context.say("evaluate: measuring")
-    checks = check_service(
-        params.model,
-        lambda texts: model.predict(pd.DataFrame({"text": pd.Series(texts, dtype=object)})),
-        test["text"].to_pylist(),
-    )
+    predict = asked(model)
+    checks = check_service(params.model, predict, test["text"].to_pylist())
     evaluation = evaluate(
         *(params.model, test, train, candidate, champion, shared),
         *(params.seed, params.n_resamples, checks),
     )
+    if params.model == "sentiment":
+        evaluation = with_journals(evaluation, predict, seen, params)
     write_predictions(context.output("predictions"), params.model, test, candidate.rows)
     folder = context.output("evaluation")
     folder.mkdir()
     (folder / "evaluation.json").write_text(evaluation.to_json(), encoding="utf-8")
-    context.log_metrics(
-        {
-            f"{name}{end}": getattr(estimate, part)
-            for name, estimate in evaluation.metrics.items()
-            for end, part in (("", "value"), ("_low", "low"), ("_high", "high"))
-        }
-    )
-    context.log_metrics({"entries_left_out": float(left_out)})
+    context.log_metrics(evaluation.logged | {"entries_left_out": float(left_out)})
     context.details |= {
         "summary": evaluation.verdict,
         "against": uri,
@@ -130,6 +124,29 @@ def answers(model: Any, digest: str, entries: pa.Table) -> Predictions:
     return Predictions(rows, topics, digest)
 
 
+def asked(model: Any) -> Predict:
+    """Ask a loaded model about any values in place of texts, the way a service would."""
+    import pandas as pd
+
+    return lambda texts: model.predict(pd.DataFrame({"text": pd.Series(texts, dtype=object)}))
+
+
+def with_journals(
+    evaluation: Evaluation, predict: Predict, seen: set[str], params: EvaluateParams
+) -> Evaluation:
+    """Add what the candidate makes of the held-out journal, and of minimal pairs."""
+    from src.data.journal import held_out
+    from src.evaluation.behaviour import judge_pairs, read_pairs, texts_of
+    from src.evaluation.journal import measure_journal
+    from src.evaluation.tasks import Predictions, sentiment_answers
+
+    digest, pairs = evaluation.candidate_digest, read_pairs()
+    journal = measure_journal(held_out(), predict, digest, seen, params.seed, params.n_resamples)
+    labels, scores = sentiment_answers(Predictions(predict(texts_of(pairs)), None, digest))
+    behaviour = judge_pairs(pairs, labels, (scores[:, 2] - scores[:, 0]).tolist())
+    return replace(evaluation, journal=journal, behaviour=behaviour)
+
+
 def rival_of(params: EvaluateParams, candidate: str) -> tuple[str, str] | None:
     """Give the URI and digest of the model that a candidate has to beat, if there is one."""
     from src import registry
@@ -140,14 +157,21 @@ def rival_of(params: EvaluateParams, candidate: str) -> tuple[str, str] | None:
     return (rival.uri, rival.identity) if rival else None
 
 
-def rivals(params: EvaluateParams, inputs: Mapping[str, str]) -> dict[str, str]:
-    """Digest whom the candidate has to beat."""
+def outside(params: EvaluateParams, inputs: Mapping[str, str]) -> dict[str, str]:
+    """Digest whom the candidate has to beat and, for sentiment, what else it is measured on."""
     from src import registry
+    from src.data import journal
+    from src.evaluation import behaviour
 
-    if params.against:
-        return {"champion": registry.identity_of(params.against)}
     name = task_of(params.model).registered_name
-    return {"champion": registry.rival_digest(name, inputs["candidate"])}
+    if params.against:
+        found = {"champion": registry.identity_of(params.against)}
+    else:
+        found = {"champion": registry.rival_digest(name, inputs["candidate"])}
+    if params.model == "sentiment":
+        found["journal"] = journal.fingerprint(journal.HELD_OUT)
+        found["behaviour"] = behaviour.fingerprint()
+    return found
 
 
 def trained_on(context: Context, uri: str, name: str) -> set[str]:
@@ -168,6 +192,6 @@ ENTRY = Step(
     run,
     reads=("splits", "candidate"),
     writes=("predictions", "evaluation"),
-    outside=rivals,
+    outside=outside,
     group="model",
 )

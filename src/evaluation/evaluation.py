@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, NoReturn
 
 from src.errors import UserError
+from src.evaluation.behaviour import Failures, behaviour_metrics
 from src.evaluation.bootstrap import Estimate
+from src.evaluation.fields import estimates, number, of
 from src.evaluation.gates import Verdict
+from src.evaluation.journal import Journal
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 DIGITS = 10  # significant digits kept in the file, so that its digest is stable
 
 
@@ -63,6 +65,9 @@ class Evaluation:
         Each gate's verdict by its code.
     champion
         None where there is no champion.
+    journal, behaviour
+        What a sentiment model makes of the held-out journal, and of each kind of minimal pairs.
+        They inform: neither gates nor the comparison rest on them.
     """
 
     task: str
@@ -74,6 +79,8 @@ class Evaluation:
     baseline: dict[str, Estimate]
     gates: dict[str, Verdict]
     champion: Comparison | None
+    journal: Journal | None = None
+    behaviour: dict[str, Failures] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -99,6 +106,16 @@ class Evaluation:
         if self.champion is None:
             return f"Good enough: all {len(self.gates)} gates passed, and there is no champion."
         return f"All {len(self.gates)} gates passed; {self.champion.verdict.sentence}."
+
+    @property
+    def logged(self) -> dict[str, float]:
+        """The candidate's figures by the names that they are logged under, intervals included."""
+        found = self.metrics | (self.journal.metrics if self.journal else {})
+        return {
+            f"{name}{end}": getattr(estimate, part)
+            for name, estimate in found.items()
+            for end, part in (("", "value"), ("_low", "low"), ("_high", "high"))
+        } | behaviour_metrics(self.behaviour)
 
     def to_json(self) -> str:
         """Write the file: the same evaluation gives the same bytes."""
@@ -171,47 +188,48 @@ def _evaluation(content: dict[str, Any]) -> Evaluation:
     gates = content["gates"]
     champion = content["champion"]
     return Evaluation(
-        task=_of(str, content["task"]),
-        candidate_digest=_of(str, content["candidate_digest"]),
-        n_entries=_of(int, content["n_entries"]),
-        n_unlabelled=_of(int, content["n_unlabelled"]),
-        n_resamples=_of(int, content["n_resamples"]),
-        metrics=_estimates(content["metrics"]),
-        baseline=_estimates(content["baseline"]),
-        gates={_of(str, gate["code"]): _verdict(gate) for gate in _of(list, gates)},
+        task=of(str, content["task"]),
+        candidate_digest=of(str, content["candidate_digest"]),
+        n_entries=of(int, content["n_entries"]),
+        n_unlabelled=of(int, content["n_unlabelled"]),
+        n_resamples=of(int, content["n_resamples"]),
+        metrics=estimates(content["metrics"]),
+        baseline=estimates(content["baseline"]),
+        gates={of(str, gate["code"]): _verdict(gate) for gate in of(list, gates)},
         champion=None if champion is None else _comparison(champion),
+        journal=None if content["journal"] is None else _journal(content["journal"]),
+        behaviour={kind: _failures(found) for kind, found in content["behaviour"].items()},
     )
 
 
 def _comparison(content: dict[str, Any]) -> Comparison:
     return Comparison(
-        digest=_of(str, content["digest"]),
-        n_entries=_of(int, content["n_entries"]),
-        n_left_out=_of(int, content["n_left_out"]),
-        metrics=_estimates(content["metrics"]),
-        differences=_estimates(content["differences"]),
+        digest=of(str, content["digest"]),
+        n_entries=of(int, content["n_entries"]),
+        n_left_out=of(int, content["n_left_out"]),
+        metrics=estimates(content["metrics"]),
+        differences=estimates(content["differences"]),
         verdict=_verdict(content["verdict"]),
     )
 
 
+def _journal(content: dict[str, Any]) -> Journal:
+    return Journal(
+        n_entries=of(int, content["n_entries"]),
+        n_mixed=of(int, content["n_mixed"]),
+        n_left_out=of(int, content["n_left_out"]),
+        metrics=estimates(content["metrics"]),
+    )
+
+
+def _failures(content: dict[str, Any]) -> Failures:
+    change = content["largest_change"]
+    return Failures(
+        pairs=of(int, content["pairs"]),
+        failures=of(int, content["failures"]),
+        largest_change=None if change is None else number(change),
+    )
+
+
 def _verdict(content: dict[str, Any]) -> Verdict:
-    return Verdict(_of(bool, content["passed"]), _of(str, content["sentence"]))
-
-
-def _estimates(content: dict[str, Any]) -> dict[str, Estimate]:
-    return {
-        name: Estimate(*(_number(numbers[end]) for end in ("value", "low", "high")))
-        for name, numbers in content.items()
-    }
-
-
-def _number(value: Any) -> float:
-    if type(value) is not float or not math.isfinite(value):
-        raise TypeError("no finite number")
-    return value
-
-
-def _of(kind: type, value: Any) -> Any:
-    if type(value) is not kind:
-        raise TypeError(f"{type(value).__name__} in place of {kind.__name__}")
-    return value
+    return Verdict(of(bool, content["passed"]), of(str, content["sentence"]))

@@ -92,7 +92,13 @@ CONTESTS: dict[str, Contest] = {
     "topics": Contest("npmi", keep=("diversity", "coverage"), fewest=500),
 }
 
-_SPELLED = {"ece": "calibration error", "map": "mAP", "nmi": "NMI", "npmi": "NPMI"}
+_SPELLED = {
+    "ece": "calibration error",
+    "map": "mAP",
+    "mixed_auc": "ROC AUC of mixed",
+    "nmi": "NMI",
+    "npmi": "NPMI",
+}
 
 
 def spelled(metric: str) -> str:

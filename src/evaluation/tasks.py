@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from src.errors import UserError
 from src.evaluation import sentiment, topics
-from src.evaluation.bootstrap import Replicates, Weights
+from src.evaluation.bootstrap import Floats, Replicates, Weights
 
 Mask = npt.NDArray[np.bool_]
 
@@ -66,7 +66,14 @@ class Task:
     ranges: dict[str, tuple[float, float]]
 
 
-def _sentiment(entries: pa.Table, predictions: Predictions, weights: Weights) -> Replicates:
+def sentiment_answers(predictions: Predictions) -> tuple[list[str], Floats]:
+    """Read labels, length n, and scores of negative, neutral, positive, shape `(n, 3)`.
+
+    Raises
+    ------
+    UserError
+        If answers break the contract.
+    """
     try:
         answers = [row["sentiment"] for row in predictions.rows]
         scores = np.array(
@@ -82,6 +89,11 @@ def _sentiment(entries: pa.Table, predictions: Predictions, weights: Weights) ->
         ) from error
     if not fits:
         raise _broken(predictions, "one of three sentiments, and scores from 0 to 1 with sum 1")
+    return answers, scores
+
+
+def _sentiment(entries: pa.Table, predictions: Predictions, weights: Weights) -> Replicates:
+    answers, scores = sentiment_answers(predictions)
     return sentiment.sentiment_metrics(entries["label"].to_pylist(), scores, weights, answers)
 
 

@@ -1,9 +1,13 @@
 """The sentiment model that ships: logged as code beside plain data, imports nothing of ours.
 
-A text becomes two bags of terms: words with pairs of words, and pieces of words. Each bag is
-weighted by sublinear TF-IDF, scaled to length 1 and multiplied with a row of class weights per
-term; the softmax of their sum is the answer. `words` and `characters` are also what training
-hands to scikit-learn, so that both always read a text alike. Nothing depends on other rows.
+What a model folder holds adds up to three logits, and their softmax is the answer:
+
+- bags of terms (words with pairs of words, pieces of words), weighted by sublinear TF-IDF and
+  scaled to length 1, times a row of class weights per term;
+- the polarity of words in a lexicon, turned by negations and amplified by intensifiers;
+- the vector of a sentence encoder, an ONNX graph; long texts are read in windows.
+
+The functions that read a text are also what training uses. Nothing depends on other rows.
 """
 
 import hashlib
@@ -22,11 +26,13 @@ import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel
 
-# MLflow loads the file, pandas brings the rows, NumPy does the sums. Nothing else is needed.
+# MLflow loads the file, pandas brings the rows, NumPy does the sums.
 REQUIREMENTS = ("mlflow>=3.3.1,<4", "numpy>=1.26,<3", "pandas>=2,<3")
+ENCODER_REQUIREMENTS = ("onnxruntime>=1.20,<2", "tokenizers>=0.20,<1")
 
 SCHEMA_VERSION = 1  # of the model folder
 FILES = ("settings.json", "weights.npz")
+ENCODER_FILES = ("encoder.onnx", "tokenizer.json")
 
 # Bounds on what one text may cost. Texts are read up to 100,000 characters (some 40 pages),
 # words up to 40: a megabyte without a space is one word of 40 characters.
@@ -37,6 +43,29 @@ PIECES = (2, 3, 4, 5)  # lengths of the pieces of words
 TOKEN = re.compile(r"\w+(?:'\w+)*|[^\w\s]+")  # a word with inner apostrophes, or a run of signs
 PLAIN_NAME = re.compile(r"[\w.-]{1,40}")
 LEVELS = (("high", 0.7), ("medium", 0.5))
+# Words that turn and words that strengthen or weaken what follows, and by how much, after Hutto
+# and Gilbert, VADER (ICWSM 2014).
+NEGATION = re.compile(
+    r"not|no|never|none|nobody|nothing|nowhere|neither|nor|cannot|cant|dont|doesnt|didnt|"
+    r"isnt|wasnt|wont|wouldnt|couldnt|shouldnt|havent|hasnt|hadnt|arent|werent|aint|"
+    r"without|hardly|barely|scarcely|rarely|seldom|despite|lacking|\w+n't"
+)
+STRONGER = re.compile(
+    r"very|really|so|too|absolutely|completely|totally|utterly|extremely|incredibly|deeply|"
+    r"truly|quite|most|more|especially|particularly|super|hella|fucking|bloody|damn|proper|"
+    r"well"
+)
+WEAKER = re.compile(
+    r"slightly|somewhat|almost|barely|little|bit|kinda|sorta|kind|sort|partly|mildly|less|"
+    r"fairly|marginally|scarcely"
+)
+REACH = 3  # words that a negation or an intensifier is felt
+TURN, STEP, BEFORE_BUT, AFTER_BUT = -0.74, 0.293, 0.5, 1.5
+FLATNESS = 15.0
+MOST_SENTENCES = 200
+OPPOSITES = ("positive", "negative")
+SENTENCE = re.compile(r"[^.!?…\n]+[.!?…]*[\"')\]]*")
+
 # A text without a single known term says nothing: neutral, too weak to be relied on.
 NO_EVIDENCE = {"positive": 0.33, "negative": 0.33, "neutral": 0.34}
 
@@ -85,6 +114,124 @@ def _pieces(word: str) -> Iterator[str]:
 ANALYZERS = {"words": words, "characters": characters}
 
 
+def polarity(text: str, lexicon: Mapping[str, float]) -> "np.ndarray[Any, Any]":
+    """Read a text with a lexicon of word polarities, by the rules of VADER.
+
+    Parameters
+    ----------
+    lexicon
+        Valence, about -4 to 4, by word or sign in lower case.
+
+    Returns
+    -------
+    Shape `(4,)`, none for no known word: the sum within -1 to 1, the positive and the negative
+    share of the words, and the strongest word divided by 4.
+    """
+    tokens = [token[:WORD_CHARACTERS] for token in TOKEN.findall(normalise(text))]
+    found = np.array(
+        [(place, _valence(tokens, place, lexicon)) for place in range(len(tokens))], float
+    ).reshape(-1, 2)
+    found = found[found[:, 1] != 0]
+    if not len(found):
+        return np.zeros(4)
+    if "but" in tokens:
+        turn = len(tokens) - 1 - tokens[::-1].index("but")
+        found[:, 1] *= np.where(found[:, 0] < turn, BEFORE_BUT, AFTER_BUT)
+    values = found[:, 1]
+    total = values.sum()
+    strongest = values[np.abs(values).argmax()]
+    return np.array(
+        [
+            total / np.sqrt(total * total + FLATNESS),
+            values[values > 0].sum() / len(tokens),
+            -values[values < 0].sum() / len(tokens),
+            strongest / 4,
+        ]
+    )
+
+
+def _valence(tokens: list[str], place: int, lexicon: Mapping[str, float]) -> float:
+    token = tokens[place]
+    value = lexicon.get(token, 0.0)
+    if not value and not token[0].isalnum():  # a run of signs: emoji one by one
+        value = sum(lexicon.get(sign, 0.0) for sign in token)
+    if not value:
+        return 0.0
+    before = tokens[max(0, place - REACH) : place]
+    step = sum(STEP for word in before if STRONGER.fullmatch(word))
+    step -= sum(STEP for word in before if WEAKER.fullmatch(word))
+    value += step if value > 0 else -step
+    if any(NEGATION.fullmatch(word) for word in before):
+        value *= TURN
+    return value
+
+
+def sentences(text: str) -> list[tuple[int, int]]:
+    """Find the sentences of a text: where each starts and ends.
+
+    Examples
+    --------
+    >>> sentences("Rain again. Why?")
+    [(0, 11), (12, 16)]
+    """
+    spans = (found.span() for found in SENTENCE.finditer(text[:TEXT_CHARACTERS]))
+    cut = (
+        (start + len(text[start:end]) - len(text[start:end].lstrip()), end) for start, end in spans
+    )
+    return [(start, end) for start, end in cut if start < end]
+
+
+def readable(text: str) -> str:
+    """Cut a text as `normalise` does, for an encoder, which has its own rules of spelling."""
+    kept = " ".join(word[:WORD_CHARACTERS] for word in text[:TEXT_CHARACTERS].split())
+    return kept.encode("utf-8", "replace").decode()  # a lone surrogate is no character
+
+
+class Encoder:
+    """A sentence encoder: texts to vectors, one text at a time.
+
+    One at a time, because a network quantised as it runs scales a batch as a whole: the answer
+    for a text would depend on its neighbours.
+    """
+
+    def __init__(self, graph: bytes, tokenizer: bytes, max_tokens: int) -> None:
+        import onnxruntime
+        from tokenizers import Tokenizer
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(
+            graph, options, providers=["CPUExecutionProvider"]
+        )
+        self._inputs = {given.name for given in self._session.get_inputs()}
+        self._tokenizer = Tokenizer.from_str(tokenizer.decode())
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(max_tokens)
+
+    def vector(self, text: str) -> "np.ndarray[Any, Any]":
+        """Give a text's vector, shape `(d,)`: the mean of its windows', weighted by length."""
+        first = self._tokenizer.encode(readable(text))
+        windows = [first, *first.overflowing]
+        lengths = np.array([len(window.ids) for window in windows], float)
+        if not lengths[0]:
+            raise ValueError("the tokenizer gives an empty text no token.")
+        pooled = np.stack([self._pooled(window.ids) for window in windows])
+        mean: np.ndarray[Any, Any] = (pooled * lengths[:, None]).sum(axis=0) / lengths.sum()
+        return mean
+
+    def _pooled(self, ids: list[int]) -> "np.ndarray[Any, Any]":
+        row = np.array([ids], np.int64)
+        values = {
+            "input_ids": row,
+            "attention_mask": np.ones_like(row),
+            "token_type_ids": np.zeros_like(row),
+        }
+        given = {name: value for name, value in values.items() if name in self._inputs}
+        out: np.ndarray[Any, Any] = np.asarray(self._session.run(None, given)[0], float)[0]
+        return np.asarray(out.mean(axis=0)) if out.ndim == 2 else out
+
+
 class SentimentAnalyzer(PythonModel):
     """Answers sentiment, confidence and all scores for each row of a `text` column."""
 
@@ -117,10 +264,24 @@ class SentimentAnalyzer(PythonModel):
             vocabulary = {term: row for row, term in enumerate(terms)}
             weights = arrays[f"{name}.idf"], arrays[f"{name}.weights"]
             self._blocks.append((ANALYZERS[name], vocabulary, *weights))
+        self._lexicon: dict[str, float] = {}
+        if "lexicon.terms" in arrays:
+            terms = arrays["lexicon.terms"].tobytes().decode().split("\n")
+            self._lexicon = dict(zip(terms, arrays["lexicon.valence"].tolist(), strict=True))
+            self._polarity = arrays["lexicon.weights"]
+        self._encoder: Encoder | None = None
+        if "encoder" in settings:
+            graph, tokenizer = (files[name] for name in ENCODER_FILES)
+            self._encoder = Encoder(graph, tokenizer, settings["encoder"]["max_tokens"])
+            self._dense = arrays["encoder.weights"]
+
+    def requirements(self) -> tuple[str, ...]:
+        """Name the distributions that loading and asking this model needs."""
+        return REQUIREMENTS + (ENCODER_REQUIREMENTS if self._encoder else ())
 
     def predict_params(self) -> dict[str, Any]:
-        """Give the parameters that `predict` takes, with their defaults: none."""
-        return {}
+        """Give the parameters that `predict` takes, with their defaults."""
+        return {"sentences": False}
 
     # MLflow checks and converts what is hinted; pandas.DataFrame is the one hint it leaves alone.
     def predict(
@@ -129,7 +290,7 @@ class SentimentAnalyzer(PythonModel):
         model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,
     ) -> list[dict[str, Any]]:
-        """Answer each row: sentiment, confidence, confidence_level and all_scores.
+        """Answer each row: sentiment, confidence, confidence_level, all_scores and mixed.
 
         Parameters
         ----------
@@ -138,31 +299,51 @@ class SentimentAnalyzer(PythonModel):
         model_input
             A frame, or a mapping, with a `text` column. What is no string counts as empty.
         params
-            Not used.
+            `sentences`: whether each answer also lists the text's sentences.
 
         Returns
         -------
         One dict of plain Python values per row, in order. `all_scores` are calibrated
-        probabilities with sum 1, and `confidence` is the largest of them.
+        probabilities with sum 1, and `confidence` is the largest of them. `mixed`, 0 to 1, is
+        high where some sentences sound positive and others negative: twice the lesser of the
+        strongest positive and the strongest negative score, at most 1. `sentences` holds
+        `start`, `end` (positions in the text), `sentiment` and `all_scores` of each; the first
+        200 are looked at.
 
         Raises
         ------
         ValueError
             There is not exactly one column `text`.
         """
-        return [self._answer(text) for text in texts_of(model_input)]
+        listed = bool((params or {}).get("sentences", False))
+        return [self._answer(text, listed) for text in texts_of(model_input)]
 
-    def _answer(self, text: str) -> dict[str, Any]:
+    def _answer(self, text: str, listed: bool) -> dict[str, Any]:
         scores = self._scores(text)
+        spans = sentences(text)[:MOST_SENTENCES]
+        alone = len(spans) < 2
+        each = [scores if alone else self._scores(text[start:end]) for start, end in spans]
         sentiment = max(scores, key=lambda name: scores[name])
         confidence = scores[sentiment]
         level = next((name for name, least in LEVELS if confidence >= least), "low")
-        return {
+        answer = {
             "sentiment": sentiment,
             "confidence": confidence,
             "confidence_level": level,
             "all_scores": scores,
+            "mixed": mixed(each),
         }
+        if listed:
+            answer["sentences"] = [
+                {
+                    "start": start,
+                    "end": end,
+                    "sentiment": max(found, key=lambda name: found[name]),
+                    "all_scores": dict(found),
+                }
+                for (start, end), found in zip(spans, each, strict=True)
+            ]
+        return answer
 
     def _scores(self, text: str) -> dict[str, float]:
         logits, evidence = self._intercept, False
@@ -178,11 +359,23 @@ class SentimentAnalyzer(PythonModel):
             values /= np.sqrt((values * values).sum())
             # Not a matrix product: those may sum in another order when threads or sizes differ.
             logits = logits + (values[:, None] * weights[rows]).sum(axis=0)
-        if not evidence:
+        if self._lexicon:
+            found = polarity(text, self._lexicon)
+            evidence = evidence or bool(found.any())
+            logits = logits + (found[:, None] * self._polarity).sum(axis=0)
+        if not evidence and not (self._encoder and any(map(str.isalnum, text))):
             return dict(NO_EVIDENCE)
+        if self._encoder:
+            logits = logits + (self._encoder.vector(text)[:, None] * self._dense).sum(axis=0)
         powers = np.exp(logits - logits.max())
         scores = (powers / powers.sum()).tolist()
         return {name: scores[self._classes.index(name)] for name in NO_EVIDENCE}
+
+
+def mixed(scores: list[dict[str, float]]) -> float:
+    """Say how much good and bad stand side by side in the sentences, 0 to 1."""
+    strongest = (max((one[name] for one in scores), default=0.0) for name in OPPOSITES)
+    return min(1.0, 2 * min(strongest))
 
 
 def texts_of(model_input: object) -> list[str]:
@@ -219,7 +412,8 @@ def read_files(folder: Path) -> dict[str, bytes]:
     try:
         manifest = json.loads((folder / "manifest.json").read_bytes())
         version, digests = manifest["schema_version"], manifest["sha256"]
-        files = {name: (folder / name).read_bytes() for name in FILES}
+        known = {*FILES, *(name for name in ENCODER_FILES if name in digests)}
+        files = {name: (folder / name).read_bytes() for name in sorted(known)}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"the model folder is incomplete ({type(error).__name__}).") from error
     if version != SCHEMA_VERSION:

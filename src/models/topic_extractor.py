@@ -96,6 +96,10 @@ class TopicExtractor(PythonModel):
         """All topics: topic_id, topic_name and words, the most characteristic first."""
         return [{**topic, "words": list(topic["words"])} for topic in self._topics]
 
+    def requirements(self) -> tuple[str, ...]:
+        """Name the distributions that loading and asking this model needs."""
+        return REQUIREMENTS
+
     def predict_params(self) -> dict[str, Any]:
         """Give the parameters that `predict` takes, with their defaults."""
         return {"topics_as": self._topics_as}

@@ -14,7 +14,10 @@ RANGE = (0.1, 10.0)
 
 
 def temperature(
-    logits: npt.NDArray[np.float64], labels: Sequence[str], classes: Sequence[str]
+    logits: npt.NDArray[np.float64],
+    labels: Sequence[str],
+    classes: Sequence[str],
+    weights: npt.NDArray[np.float64] | None = None,
 ) -> float:
     """Fit the one number that logits are divided by (Guo et al., 2017).
 
@@ -29,6 +32,8 @@ def temperature(
         Their n labels.
     classes
         The labels in the order of the columns.
+    weights
+        Shape `(n_texts,)`, how much each text counts; all alike if left out.
 
     Returns
     -------
@@ -53,7 +58,8 @@ def temperature(
 
     def loss(logarithm: float) -> float:
         scaled = logits / np.exp(logarithm)
-        return float((logsumexp(scaled, axis=1) - scaled[np.arange(len(truth)), truth]).mean())
+        losses = logsumexp(scaled, axis=1) - scaled[np.arange(len(truth)), truth]
+        return float(np.average(losses, weights=weights))
 
     found = minimize_scalar(loss, bounds=np.log(RANGE), method="bounded", options={"xatol": 1e-6})
     return float(np.exp(found.x))

@@ -16,9 +16,12 @@ SCHEMA_VERSION = 1
 
 
 def write_model(
-    folder: Path, settings: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]
+    folder: Path,
+    settings: Mapping[str, Any],
+    arrays: Mapping[str, npt.NDArray[Any]],
+    more: Mapping[str, bytes] | None = None,
 ) -> None:
-    """Write `settings.json`, `weights.npz` and the manifest with their digests.
+    """Write `settings.json`, `weights.npz`, other files and the manifest with their digests.
 
     The archive is not compressed: compressed bytes differ between builds of zlib. NumPy gives
     its members one fixed date.
@@ -31,14 +34,18 @@ def write_model(
         Values that JSON knows.
     arrays
         By name; none of objects.
+    more
+        Contents of further files by name.
     """
     import numpy as np
 
     _write_json(folder / "settings.json", settings)
     np.savez(folder / "weights.npz", allow_pickle=False, **dict(sorted(arrays.items())))
+    for name, content in (more or {}).items():
+        (folder / name).write_bytes(content)
     digests = {
         name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
-        for name in ("settings.json", "weights.npz")
+        for name in ("settings.json", "weights.npz", *(more or {}))
     }
     _write_json(folder / "manifest.json", {"schema_version": SCHEMA_VERSION, "sha256": digests})
 

@@ -106,18 +106,23 @@ def write_linear(
     -------
     The temperature that weights and intercept were divided by.
     """
-    import numpy as np
-
     texts, labels = labelled(valid)
     scale = temperature(blocks.transform(texts) @ weights + intercept, labels, classes)
-    arrays: dict[str, npt.NDArray[Any]] = {"intercept": intercept / scale}
+    arrays = arrays_of(blocks, weights / scale, intercept / scale)
+    write_model(folder, {"blocks": list(blocks.vectorizers), "classes": list(classes)}, arrays)
+    return scale
+
+
+def arrays_of(blocks: Blocks, weights: Floats, intercept: Floats) -> dict[str, npt.NDArray[Any]]:
+    """Name the arrays of the blocks as the shipped model does; shapes as in `write_linear`."""
+    import numpy as np
+
+    arrays: dict[str, npt.NDArray[Any]] = {"intercept": intercept}
     start = 0
     for name, vectorizer in blocks.vectorizers.items():
         terms = vectorizer.get_feature_names_out()
-        block = weights[start : start + len(terms)]
         arrays[f"{name}.terms"] = text_array(terms)
         arrays[f"{name}.idf"] = vectorizer.idf_
-        arrays[f"{name}.weights"] = np.ascontiguousarray(block) / scale
+        arrays[f"{name}.weights"] = np.ascontiguousarray(weights[start : start + len(terms)])
         start += len(terms)
-    write_model(folder, {"blocks": list(blocks.vectorizers), "classes": list(classes)}, arrays)
-    return scale
+    return arrays

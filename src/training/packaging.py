@@ -47,13 +47,12 @@ def packed(task: Task, folder: Path) -> dict[str, Any]:
     The signature has parameters only: with one for columns MLflow quotes rows in its errors and
     refuses what the model itself would answer.
     """
-    module = importlib.import_module(task.module)
-    defaults = load(task, folder).predict_params()
-    specs = [ParamSpec(name, KINDS[type(value)], value) for name, value in defaults.items()]
+    model = load(task, folder)
+    specs = [ParamSpec(n, KINDS[type(value)], value) for n, value in model.predict_params().items()]
     return {
         "python_model": str(ROOT / task.model_file),
         "artifacts": {"model": str(folder)},
-        "pip_requirements": list(module.REQUIREMENTS),
+        "pip_requirements": list(model.requirements()),
         "signature": ModelSignature(params=ParamSchema(specs)) if specs else None,
     }
 

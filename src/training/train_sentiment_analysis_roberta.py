@@ -101,6 +101,7 @@ def _fit(
     """Fit on texts and labels of both sides, once everything is there."""
     import numpy as np
 
+    from src.models.sentiment_analyzer import readable
     from src.training.checkpoint import Checkpoint
     from src.training.encoder import write_encoder
     from src.training.export import check_alike, choose, to_onnx
@@ -110,7 +111,9 @@ def _fit(
 
     encoder, tokenizer, pad = load(found)
     (texts, labels), (_, truth) = both
-    rows, held_out = (encode(tokenizer, side[0], params.max_tokens) for side in both)
+    rows, held_out = (
+        encode(tokenizer, [readable(text) for text in side[0]], params.max_tokens) for side in both
+    )
     checkpoint = Checkpoint(
         cache_folder() / "training", digest(both, params, found, seed, device.type), progress
     )

@@ -8,7 +8,10 @@ import pytest
 pytestmark = pytest.mark.unit
 
 
-@pytest.mark.parametrize("name", ["agreement", "bootstrap", "gates", "sentiment", "topics"])
+@pytest.mark.parametrize(
+    "name",
+    ["agreement", "behaviour", "bootstrap", "gates", "journal", "sentiment", "topics"],
+)
 def test_examples_in_docstrings_hold(name):
     result = doctest.testmod(importlib.import_module(f"src.evaluation.{name}"))
     assert result.attempted > 0

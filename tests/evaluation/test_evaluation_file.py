@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from src.errors import UserError
+from src.evaluation.behaviour import Failures
 from src.evaluation.bootstrap import Estimate
 from src.evaluation.evaluation import Comparison, Evaluation
 from src.evaluation.gates import Verdict
+from src.evaluation.journal import Journal
 
 pytestmark = pytest.mark.unit
 
@@ -33,7 +35,12 @@ LESSER = Comparison(
     differences={"f1_macro": Estimate(0.06, 0.04, 0.08)},
     verdict=Verdict(True, "better than the champion: by 0.06"),
 )
-CONTESTED = dataclasses.replace(GOOD, champion=LESSER)
+CONTESTED = dataclasses.replace(
+    GOOD,
+    champion=LESSER,
+    journal=Journal(571, 69, 0, {"journal_f1_macro": Estimate(0.5, 0.4, 0.6)}),
+    behaviour={"name": Failures(25, 2, 0.125), "negation": Failures(33, 30)},
+)
 
 
 def test_gates_and_champion_decide():
@@ -75,6 +82,12 @@ anything = st.builds(
     figures,
     st.dictionaries(st.text(max_size=8), verdicts, max_size=3),
     st.none() | comparisons,
+    st.none() | st.builds(Journal, st.integers(), st.integers(), st.integers(), figures),
+    st.dictionaries(
+        st.text(max_size=8),
+        st.builds(Failures, st.integers(), st.integers(), st.none() | numbers),
+        max_size=3,
+    ),
 )
 
 
@@ -103,11 +116,30 @@ def test_the_bytes_do_not_depend_on_order_or_the_last_bits():
 
 def test_the_file_says_what_register_and_people_need():
     content = json.loads(CONTESTED.to_json())
-    assert content["schema_version"] == 1
+    assert content["schema_version"] == 2
     assert content["passed"] is content["promote"] is True
     assert content["champion_digest"] == content["champion"]["digest"] == "decade"
     assert content["gates"][0] == {"code": "beats-baseline", "passed": True, "sentence": "it does"}
     assert content["verdict"] == CONTESTED.verdict
+    assert content["journal"]["metrics"]["journal_f1_macro"]["value"] == 0.5
+    assert content["behaviour"]["name"] == {"pairs": 25, "failures": 2, "largest_change": 0.125}
+
+
+def test_what_is_logged_has_a_name_for_every_figure_of_the_candidate():
+    logged = CONTESTED.logged
+    assert (logged["ece"], logged["ece_low"], logged["ece_high"]) == (0.04, 0.03, 0.05)
+    assert logged["journal_f1_macro_high"] == 0.6
+    assert logged["behaviour_failures"] == pytest.approx(32 / 58)
+    assert logged["behaviour_failures_name"] == pytest.approx(0.08)
+    assert logged["swap_largest_change_name"] == 0.125
+    assert "swap_largest_change_negation" not in logged
+    assert GOOD.logged.keys() == {f"{n}{e}" for n in GOOD.metrics for e in ("", "_low", "_high")}
+
+
+def test_journal_and_behaviour_decide_nothing():
+    hopeless = Journal(571, 69, 0, {"journal_f1_macro": Estimate(0.0, 0.0, 0.0)})
+    poor = dataclasses.replace(GOOD, journal=hopeless, behaviour={"name": Failures(25, 25, 2.0)})
+    assert (poor.promote, poor.verdict) == (GOOD.promote, GOOD.verdict)
 
 
 def test_an_infinite_figure_is_not_written():
@@ -116,7 +148,7 @@ def test_an_infinite_figure_is_not_written():
         broken.to_json()
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None, True, 1.0])
+@pytest.mark.parametrize("version", [0, 1, 3, "2", None, True, 2.0])
 def test_other_versions_are_refused_with_a_way_out(version):
     text = json.dumps(json.loads(GOOD.to_json()) | {"schema_version": version})
     with pytest.raises(UserError, match="schema version") as raised:
@@ -126,7 +158,7 @@ def test_other_versions_are_refused_with_a_way_out(version):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "null", "3", '"text"', "{}", "[" * 100_000, '{"schema_version": 1}'],
+    ["", "{", "[]", "null", "3", '"text"', "{}", "[" * 100_000, '{"schema_version": 2}'],
     ids=range(9),
 )
 def test_other_files_are_refused(text):
@@ -148,7 +180,7 @@ def test_a_damaged_field_is_refused_or_not_read(field, value):
         readable = {"task", "candidate_digest"} if value == "x" else {"n_entries"}
         readable |= {"n_unlabelled", "n_resamples"} if value == 7 else set()
         readable |= {"verdict", "champion_digest"}  # for readers; worked out from the rest
-        readable |= {"champion"} if value is None else set()
+        readable |= {"champion", "journal"} if value is None else set()
         readable |= {"gates"} if value == [] else set()
         assert field in readable
         assert json.loads(read.to_json()).keys() == json.loads(text).keys()

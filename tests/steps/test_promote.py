@@ -233,6 +233,8 @@ def test_a_version_has_a_card_that_says_how_to_make_it_again(own: Pipeline) -> N
             assert said in card
         for tag in ("data.splits", "data.candidate"):
             assert version.tags[tag] in card
+        for said in ("## On journals it never saw", "## Behaviour", "| negation | 33 | "):
+            assert (said in card) is (name == NAME)
         assert "passed · contract: " in card
         assert "passed · latency: " in card
         assert f"-P source={own.journal}" in card

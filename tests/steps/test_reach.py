@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+from src import registry
+from src.data import journal
 from src.errors import UserError
+from src.evaluation import behaviour
 from src.pipeline.code import Reader
 from src.pipeline.keys import versions
 from src.pipeline.step import Step, all_steps, build
@@ -132,3 +136,25 @@ def test_each_family_counts_its_own_files_only() -> None:
         own = family.code.partition(":")[0].replace(".", "/") + ".py"
         others = {f.code.partition(":")[0].replace(".", "/") + ".py" for f in families().values()}
         assert set(files) & others == {own}
+
+
+@pytest.mark.parametrize(("module", "name"), [(journal, "HELD_OUT"), (behaviour, "PAIRS")])
+def test_what_else_a_sentiment_model_is_measured_on_counts_for_it_alone(
+    module: ModuleType, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "rival_digest", lambda *words: "none")
+    step = all_steps()["evaluate"]
+
+    def outside() -> dict[str, dict[str, str]]:
+        params = {model: build(step.params, {"model": model}) for model in TASKS}
+        return {model: step.outside(params[model], {"candidate": "c"}) for model in TASKS}
+
+    before, copied = outside(), tmp_path / "copy.jsonl"
+    copied.write_bytes(getattr(module, name).read_bytes() + b"\n")
+    monkeypatch.setattr(module, name, copied)
+    after = outside()
+    assert after["topics"] == before["topics"] == {"champion": "none"}
+    kind = module.__name__.rpartition(".")[2]
+    assert {n for n in after["sentiment"] if after["sentiment"][n] != before["sentiment"][n]} == {
+        kind
+    }

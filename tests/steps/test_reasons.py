@@ -115,6 +115,21 @@ def test_an_edit_of_the_source(made: Pipeline) -> None:
     assert planned(made) == {}
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("src/data/journal/held_out.jsonl", "input journal"),
+        ("src/evaluation/behaviour.jsonl", "input behaviour"),
+    ],
+)
+def test_an_edit_of_what_sentiment_models_are_measured_on(
+    made: Pipeline, name: str, reason: str
+) -> None:
+    with kept(made.project / name) as content:
+        (made.project / name).write_bytes(content + b"\n")
+        assert planned(made) == {"evaluate sentiment": reason}
+
+
 def test_an_edit_of_an_artifact(made: Pipeline) -> None:
     location = made.newest("split").info.artifact_uri.removeprefix("file://")
     path = next(Path(location).rglob("test.parquet"))

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from src.evaluation.cards.journal_card import on_journals, on_pairs
 from src.evaluation.gates import GATES, spelled
 from src.evaluation.service import SERVICE_GATES
 from src.pipeline.results import STEP, read_key
@@ -123,6 +124,8 @@ def render(evaluation: Evaluation, made: Made) -> str:
         "## Trained on\n\n" + trained_on(made),
         f"## Figures\n\nOn {evaluation.n_entries:,} held-out entries, with 95 % intervals from "
         f"{evaluation.n_resamples:,} resamples:\n\n" + figures(evaluation),
+        *([on_journals(evaluation.journal)] if evaluation.journal else []),
+        *([on_pairs(evaluation.behaviour)] if evaluation.behaviour else []),
         "## Gates\n\n" + gates(evaluation),
         "## Limits\n\n" + "\n".join(f"- {line}" for line in LIMITS[evaluation.task]),
         "## How to make it again\n\n" + reproduce(made),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import sys
 import tarfile
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from src.data import journal
 from src.data.schema import ENTRIES
 from src.data.sources import IngestParams, check, find, vader
 from src.errors import UserError
@@ -19,6 +21,12 @@ FILES = {
     "nytEditorialSnippets": "1_1\t0\tThe mayor spoke.",
     "movieReviewSnippets": "1\t4\tWonderful.\r\n",
 }
+
+JOURNAL = [
+    {"author": "ta-01", "label": "neutral", "second_label": "neutral", "text": "Changed tyres."},
+    {"author": "ta-01", "label": "mixed", "second_label": "mixed", "text": "Won, and lost him."},
+    {"author": "tb-02", "label": "negative", "second_label": "mixed", "text": "Cold, but home."},
+]
 
 
 def packed(files: dict[str, bytes]) -> bytes:
@@ -33,7 +41,13 @@ def packed(files: dict[str, bytes]) -> bytes:
 
 @pytest.fixture
 def archive(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> bytes:
-    """Make an archive like the published one, pin it, and point the cache to an empty folder."""
+    """Make an archive like the published one, pin it, and point the cache to an empty folder.
+
+    The journal is a small one too.
+    """
+    small = tmp_path / "training.jsonl"
+    small.write_text("".join(json.dumps(row) + "\n" for row in JOURNAL))
+    monkeypatch.setattr(journal, "TRAINING", small)
     corpus = packed(
         {f"hutto_ICWSM_2014/{n}_GroundTruth.txt": text.encode() for n, text in FILES.items()}
     )
@@ -72,7 +86,7 @@ def rows() -> list[dict[str, object]]:
 def test_rows_come_straight_from_the_archive(archive: bytes, tmp_path: Path) -> None:
     put(archive)
     found = rows()
-    assert [(r["id"], r["score"], r["text"], r["author"], r["source"]) for r in found] == [
+    assert [(r["id"], r["score"], r["text"], r["author"], r["source"]) for r in found[:8]] == [
         ("vader/tweets/1", "2.5", "Love it & you <3", None, "vader/tweets"),
         ("vader/tweets/2", "-0.5", "Meh \U0001f600", None, "vader/tweets"),
         ("vader/tweets/3", "0.4", "A\ttab", None, "vader/tweets"),
@@ -83,6 +97,17 @@ def test_rows_come_straight_from_the_archive(archive: bytes, tmp_path: Path) -> 
         ("vader/movies/1", "4", "Wonderful.", None, "vader/movies"),
     ]
     assert [p.name for p in (tmp_path / "cache").iterdir()] == [vader.ARCHIVE]
+
+
+@pytest.mark.unit
+def test_the_journal_follows_with_the_labels_that_both_readers_agree_on(archive: bytes) -> None:
+    put(archive)
+    assert [(r["text"], r["author"], r["label"], r["score"], r["source"]) for r in rows()[8:]] == [
+        ("Changed tyres.", "ta-01", "neutral", None, "journal"),
+        ("Won, and lost him.", "ta-01", None, None, "journal"),
+        ("Cold, but home.", "tb-02", None, None, "journal"),
+    ]
+    assert [r["id"] for r in rows()[8:]] == [None] * 3
 
 
 @pytest.mark.unit
@@ -101,14 +126,26 @@ def test_labels_follow_the_cut_points(archive: bytes, tmp_path: Path) -> None:
         "positive",
         "neutral",
         "positive",
+        "neutral",
+        None,
+        None,
     ]
 
 
 @pytest.mark.unit
-def test_the_fingerprint_is_the_pinned_hash_and_needs_no_archive(archive: bytes) -> None:
-    assert find("vader").fingerprint(IngestParams()) == vader.SHA256
+def test_the_fingerprint_is_of_the_pinned_hash_and_the_journal_and_needs_no_archive(
+    archive: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = find("vader").fingerprint(IngestParams())
+    assert find("vader").fingerprint(IngestParams()) == known
     assert not vader.cached().exists()
     check(IngestParams())
+    whole = journal.TRAINING.read_text()
+    journal.TRAINING.write_text(whole.replace("tyres", "wheels"))
+    assert find("vader").fingerprint(IngestParams()) != known
+    journal.TRAINING.write_text(whole)
+    monkeypatch.setattr(vader, "SHA256", "0" * 64)
+    assert find("vader").fingerprint(IngestParams()) != known
 
 
 def test_pip_fetches_once_and_checks_the_hash_itself(
@@ -121,12 +158,12 @@ def test_pip_fetches_once_and_checks_the_hash_itself(
         f"assert wanted == 'vaderSentiment==3.3.2 --hash=sha256:{vader.SHA256}\\n'\n"
     )
     notes = fake_pip(monkeypatch, tmp_path, code)
-    assert len(rows()) == 8
+    assert len(rows()) == 8 + len(JOURNAL)
     assert {"download", "--no-deps", "--no-binary", "--require-hashes"} <= set(
         notes.read_text().split()
     )
     notes.unlink()
-    assert len(rows()) == 8
+    assert len(rows()) == 8 + len(JOURNAL)
     assert not notes.exists()
     assert [p.name for p in (tmp_path / "cache").iterdir()] == [vader.ARCHIVE]
 
@@ -139,7 +176,7 @@ def test_a_bad_archive_in_the_cache_is_fetched_again(
     (tmp_path / "index").write_bytes(archive)
     code = f"archive.write_bytes(pathlib.Path({str(tmp_path / 'index')!r}).read_bytes())\n"
     notes = fake_pip(monkeypatch, tmp_path, code)
-    assert len(rows()) == 8
+    assert len(rows()) == 8 + len(JOURNAL)
     assert notes.exists()
     assert vader.cached().read_bytes() == archive
 
@@ -220,8 +257,9 @@ def test_the_published_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         raise
     monkeypatch.setattr(sys, "executable", os.devnull)  # from here on nothing can be fetched
     report = ingest(IngestParams(), tmp_path / "entries")
-    assert report.rows == 4_200 + 3_708 + 5_190 + 10_605
+    assert report.rows == 4_200 + 3_708 + 5_190 + 10_605 + 739
     assert report.entries + report.dropped["duplicate text"] == report.rows
-    assert report.entries > 23_600
+    assert report.entries > 24_300
     assert not report.unreadable
-    assert set(report.labels) == {"negative", "neutral", "positive"}
+    assert set(report.labels) == {"negative", "neutral", "positive", "none"}
+    assert report.labels["none"] == 82 + 13

@@ -1,0 +1,149 @@
+"""What a sentiment model makes of the held-out journal: entries of people that it never read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from scipy import sparse
+
+from src.data.journal import JournalEntry
+from src.data.seen import text_digest
+from src.errors import UserError
+from src.evaluation.bootstrap import (
+    Estimate,
+    Floats,
+    Weights,
+    bootstrap_weights,
+    estimates,
+    resampled_sums,
+)
+from src.evaluation.sentiment import CLASSES, RANGES
+from src.evaluation.tasks import TASKS, Mask, Predictions
+
+PREFIX = "journal_"
+KEPT = ("accuracy", "f1_macro", "recall_macro", *(f"recall_{c}" for c in CLASSES), "ece", "brier")
+
+
+@dataclass(frozen=True)
+class Journal:
+    """The figures.
+
+    Attributes
+    ----------
+    n_entries, n_mixed
+        Entries of the three classes, and mixed ones.
+    n_left_out
+        Entries that the model was trained on all the same; they count nowhere.
+    metrics
+        By names that start with `journal_`, with 95 % intervals. Entries are drawn one by one,
+        though they are of 46 people: for other people the intervals are somewhat wider.
+    """
+
+    n_entries: int
+    n_mixed: int
+    n_left_out: int
+    metrics: dict[str, Estimate]
+
+
+def measure_journal(
+    entries: Sequence[JournalEntry],
+    predict: Callable[[Sequence[str]], Sequence[dict[str, Any]]],
+    digest: str,
+    seen: Collection[str],
+    seed: int,
+    n_resamples: int = 1_000,
+) -> Journal | None:
+    """Let a model answer journal entries that both readers agree on, and measure the answers.
+
+    Parameters
+    ----------
+    entries
+        Those whose labels disagree are left out.
+    predict
+        Texts to answers as the contract has them.
+    digest
+        The model's.
+    seen
+        Digests of the texts that the model was trained on.
+
+    Returns
+    -------
+    None where the model was trained on all of them. Figures of classes rest on the entries of
+    the three classes; `journal_mixed_auc` is there where every answer says how `mixed` its entry
+    is, and rests on all.
+
+    Raises
+    ------
+    UserError
+        If answers break the contract.
+    """
+    agreed = [entry for entry in entries if entry.agreed]
+    new = [entry for entry in agreed if text_digest(entry.text) not in seen]
+    mixed = np.array([entry.is_mixed for entry in new], dtype=np.bool_)
+    n_mixed = int(mixed.sum())
+    n = len(new) - n_mixed
+    if not n:
+        return None
+    rows = predict([entry.text for entry in new])
+    if len(rows) != len(new):
+        raise UserError(
+            f"Model {digest} gave {len(rows)} answers for {len(new)} journal entries.",
+            "Check the predict method of the model's family.",
+        )
+    truth = pa.table({"label": [entry.sentiment for entry in new if not entry.is_mixed]})
+    answers, weights = Predictions(rows, None, digest), bootstrap_weights(n, n_resamples, seed)
+    measured = TASKS["sentiment"].measure(truth, answers.where(~mixed), weights)
+    found = {f"{PREFIX}{name}": measured[name] for name in KEPT}
+    ranges = {f"{PREFIX}{name}": ends for name, ends in RANGES.items()}
+    if n_mixed and all("mixed" in row for row in rows):
+        weights = bootstrap_weights(len(new), n_resamples, seed)
+        found[f"{PREFIX}mixed_auc"] = roc_auc(mixed, _mixedness(answers), weights)
+    return Journal(n, n_mixed, len(agreed) - len(new), estimates(found, ranges))
+
+
+def _mixedness(predictions: Predictions) -> Floats:
+    try:
+        scores = np.array([row["mixed"] for row in predictions.rows], dtype=np.float64)
+    except (TypeError, ValueError):
+        scores = np.array([np.nan])
+    if not np.isfinite(scores).all():
+        raise UserError(
+            f"The answers of model {predictions.digest} break the contract: mixed is no number.",
+            "Check the predict method of the model's family.",
+        )
+    return scores
+
+
+def roc_auc(truth: Mask, scores: Floats, weights: Weights) -> Floats:
+    """Give the chance that a true entry has the higher score than another, a tie being half.
+
+    The area under the ROC curve (Hanley and McNeil, 1982), in the sample and every resample.
+
+    Parameters
+    ----------
+    truth, scores
+        Shape `(n,)`.
+    weights
+        Shape `(1 + n_resamples, n)`.
+
+    Returns
+    -------
+    Shape `(1 + n_resamples,)`; NaN where a resample holds one sort of entries only.
+
+    Examples
+    --------
+    >>> truth, scores = np.array([True, False, False]), np.array([0.5, 0.5, 0.1])
+    >>> roc_auc(truth, scores, np.ones((1, 3), np.uint8)).tolist()
+    [0.75]
+    """
+    n, levels = len(truth), np.unique(scores, return_inverse=True)[1]
+    cells = sparse.csr_array((np.ones(n), levels, np.arange(n + 1)), (n, int(np.max(levels)) + 1))
+    true, other = (resampled_sums(weights[:, mask], cells[mask]) for mask in (truth, ~truth))
+    below = np.cumsum(other, axis=1) - other / 2
+    with np.errstate(invalid="ignore"):
+        area: Floats = (true * below).sum(axis=1) / (true.sum(axis=1) * other.sum(axis=1))
+    return area

