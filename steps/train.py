@@ -26,6 +26,13 @@ class TrainParams:
     family: str = param("", "How it is made; the model's usual family if empty")
     seed: int = seed_param()
     n_sample: int = param(20, "Rows of the logged data sample", low=0, high=1000)
+    trials: int = param(
+        0,
+        "Fits to search the family's parameters with, for the best on the validation entries; "
+        "what is given of them stays as given",
+        low=0,
+        high=1000,
+    )
 
 
 def family_of(params: TrainParams) -> Family:
@@ -43,11 +50,13 @@ def run(context: Context) -> None:
     from src.evaluation.evaluate import measure
     from src.training import packaging
 
-    params, (chosen, own) = context.params, context.parts[0]
+    params, ((chosen, own), *searches) = context.params, context.parts
     splits = context.input("splits")
     train, valid = SPLITS.read(splits, "train"), SPLITS.read(splits, "valid")
     folder = context.folder / "model"
     folder.mkdir()
+    for search, _ in searches:  # one with trials, none without
+        own = search(context, chosen, own, train, valid)
     context.say(f"train: fitting {chosen.name} on {train.num_rows:,} entries")
     fitted = chosen.fit(train, valid, own, folder, params.seed, context.say)
     model = packaging.load(chosen.task, folder)
@@ -67,7 +76,9 @@ def run(context: Context) -> None:
     context.log_metrics(metrics)
     context.log_table("data_sample.json", sample(both, params.n_sample, params.seed))
     headline = ", ".join(f"{n} {v:.3f}" for n, v in list(measured.items())[:3])
-    context.details["summary"] = f"{chosen.name} on {train.num_rows:,} entries: valid {headline}"
+    fits = f", the best of {params.trials} trials" if params.trials else ""
+    summary = f"{chosen.name} on {train.num_rows:,} entries: valid {headline}{fits}"
+    context.details["summary"] = summary
 
 
 def prove(model: Any, entries: pa.Table) -> Callable[[Path], None]:
@@ -88,10 +99,27 @@ def prove(model: Any, entries: pa.Table) -> Callable[[Path], None]:
 
 
 def parts(params: TrainParams) -> tuple[Part, ...]:
-    """Pick the family, and with it the code that ships."""
+    """Pick the family, and with it the code that ships; with trials also the search.
+
+    Named here and nowhere in `run`, its code and Optuna count for reuse only where it is used.
+    """
     chosen = family_of(params)
     code = (chosen.code, chosen.task.code, "src.training.family:Family")
-    return (Part(chosen, code, chosen.params, chosen.check, chosen.outside),)
+    family_part = Part(chosen, code, chosen.params, params.trials > 0, chosen.check, chosen.outside)
+    if not params.trials:
+        return (family_part,)
+    from src.training.search import search
+
+    return (family_part, Part(search, (f"{search.__module__}:{search.__name__}",)))
+
+
+def check_needs(params: TrainParams) -> None:
+    """Make sure that what the family and a search of its parameters need is there."""
+    check_installed(family_of(params))
+    if params.trials:
+        from src.training.search import check_search
+
+        check_search(family_of(params))
 
 
 ENTRY = Step(
@@ -102,6 +130,6 @@ ENTRY = Step(
     reads=("splits",),
     writes=("candidate", "trained_on"),
     parts=parts,
-    check=lambda params: check_installed(family_of(params)),
+    check=check_needs,
     group="model",
 )

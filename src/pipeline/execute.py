@@ -31,6 +31,7 @@ from src.pipeline.results import (
     key_tags,
 )
 from src.pipeline.seals import holds
+from src.pipeline.space import Space, counted_of, free_spaces
 from src.pipeline.step import ROOT, Step, build, content_of, upstream
 from src.pipeline.stopping import Stopped
 from src.pipeline.temporary import temporary_folder
@@ -59,6 +60,10 @@ class Context:
         What the seal keeps beside the artifacts: `summary` is the result in a sentence.
     say
         Shows progress.
+    digest
+        Of the step's key.
+    spaces
+        What is to be searched, by the name of the parameter.
     """
 
     params: Any
@@ -68,6 +73,8 @@ class Context:
     folder: Path
     store: Store
     say: Callable[[str], None]
+    digest: str = ""
+    spaces: Mapping[str, Space] = field(default_factory=dict)
     made: dict[str, Output] = field(default_factory=dict)
     details: dict[str, Any] = field(default_factory=dict)
 
@@ -250,17 +257,20 @@ def perform(
     from src.pipeline.content import content_digest
 
     params = build(step.params, typed)
-    parts = tuple((part.value, build(part.params, typed)) for part in step.parts(params))
-    logged: dict[str, Any] = {name: made.uri for name, made in inputs.items()}
-    for model in (params, *(own for _, own in parts)):
-        logged |= content_of(model)
+    picked = step.parts(params)
+    parts = tuple((part.value, build(part.params, typed)) for part in picked)
+    logged: dict[str, Any] = {name: made.uri for name, made in inputs.items()} | content_of(params)
+    spaces = dict[str, Space]()
+    for part in picked:
+        logged |= counted_of(part, typed)
+        spaces |= free_spaces(part, typed)
     tags = key_tags(key) | {REASON: reason} | below(step, typed)
     with (
         temporary_folder() as folder,
         store.run(step.title(params), tags, logged) as run,
     ):
         run_id = run.info.run_id
-        context = Context(params, parts, inputs, run_id, folder, store, say)
+        context = Context(params, parts, inputs, run_id, folder, store, say, key.digest, spaces)
         try:
             for name, made in inputs.items():
                 store.link_input(run_id, name, made)

@@ -8,6 +8,7 @@ from typing import Any
 
 from src.errors import UserError
 from src.pipeline.backends import HERE, Backend
+from src.pipeline.space import free_spaces, spaces_of
 from src.pipeline.step import (
     Step,
     all_steps,
@@ -76,6 +77,11 @@ def check_values(step: Step, typed: Mapping[str, str]) -> None:
     step.check(params)
     for part, own in parts:
         part.check(own)
+        if part.searched and not free_spaces(part, typed):
+            names = ", ".join(spaces_of(part.params))
+            raise UserError(
+                f"nothing is left to search: {names} are all given.", "Leave one of them out."
+            )
 
 
 def refuse_unknown(entry: str, typed: Iterable[str], known: Iterable[str]) -> None:

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from src.pipeline.remembered import RememberingReader
+from src.pipeline.space import counted_of
 from src.pipeline.step import ROOT, Part, Step, Value, build, content_of
 
 # Distributions whose import name is not their own; others missing here are looked up slowly.
@@ -124,7 +125,7 @@ def make_key(
     parts: tuple[Part, ...] = step.parts(params)
     counted = content_of(params)
     for part in parts:
-        counted |= content_of(build(part.params, typed))
+        counted |= counted_of(part, typed)
     reached = reader.reach([step.code, *(start for part in parts for start in part.code)])
     outside = outside_of(step, params, typed, inputs)
     return Key(step.name, reached.files, counted, {**inputs, **outside}, versions(reached.foreign))

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from src.pipeline.jobs import Options
+from src.pipeline.space import space_of
 from src.pipeline.step import ROOT, Command, Step, all_steps, build, entry_points, fields_of
 
 NAME = "journal-models"
@@ -33,6 +34,8 @@ def line(declared: Field) -> Line:
     )
     if rule["low"] is not None and rule["high"] is None:
         limits = f"at least {rule['low']:g}"
+    if rule["search"]:
+        limits += f"; trials search {space_of(declared)}"
     shown = str(default).lower() if isinstance(default, bool) else str(default)
     return Line(declared.name, shown, kind, rule["help"] + (f" ({limits})" if limits else ""))
 

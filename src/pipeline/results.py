@@ -22,8 +22,10 @@ REUSED = "pipeline.reused"
 ACCEPTED = "pipeline.accepted"
 PARENT = "mlflow.parentRunId"
 ENTRY_POINT = "mlflow.project.entryPoint"
+TRIAL = "pipeline.trial"  # on the runs of a search's trials, which are no steps
 KEY = "pipeline.key."
 SEAL = "pipeline.sealed."
+TRIED = "pipeline.tried."
 PARTS = ("code", "params", "inputs", "environment")
 
 

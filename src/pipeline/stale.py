@@ -9,7 +9,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from src.pipeline.owner import OWNER, is_alive, read_owner
-from src.pipeline.results import ENTRY_POINT, FAILURE, PARENT
+from src.pipeline.results import ENTRY_POINT, FAILURE, PARENT, TRIAL
 from src.pipeline.step import entry_points
 
 # A run that `mlflow run` made belongs to nobody until its environment is there and it starts.
@@ -37,7 +37,8 @@ def is_stale(client: MlflowClient, run: Run) -> str:
         if is_alive(tags):
             return ""
         return f"its process is gone ({read_owner(tags) or 'of which nothing is known'})"
-    if tags.get(ENTRY_POINT) not in entry_points():
+    # A trial is its step's: they live and die together.
+    if TRIAL not in tags and tags.get(ENTRY_POINT) not in entry_points():
         return ""
     if PARENT not in tags:
         age = time.time() - run.info.start_time / 1000

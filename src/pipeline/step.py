@@ -30,6 +30,8 @@ def param(
     low: float | None = None,
     high: float | None = None,
     choices: tuple[str, ...] = (),
+    search: tuple[Value, ...] = (),
+    log: bool = False,
     content: bool = True,
 ) -> Any:
     """Declare one parameter: a field of a frozen dataclass.
@@ -44,12 +46,17 @@ def param(
         The allowed range, both ends included.
     choices
         The allowed words; all if empty.
+    search
+        What a search tries: the lowest and the highest of a number, else the words or truths to
+        choose from. It tries the default first; without a space it leaves the default.
+    log
+        Whether a search draws a number evenly by its logarithm.
     content
         False where the value only says *where* content is found (a path, a run): the
         content's digest counts for reuse, the value does not.
     """
     rule = {"help": help, "low": low, "high": high, "choices": choices, "content": content}
-    return field(default=default, metadata=rule)
+    return field(default=default, metadata={**rule, "search": search, "log": log})
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,8 @@ class Part:
         Where its code starts, as "package.module:name" each; it counts for reuse like an import.
     params
         A frozen dataclass of its own parameters.
+    searched
+        Whether those that declare what to search, and were not typed, are searched.
     check
         Looks at what its own parameters name, after the step's check.
     outside
@@ -78,6 +87,7 @@ class Part:
     value: Any
     code: tuple[str, ...]
     params: type = Nothing
+    searched: bool = False
     check: Callable[[Any], None] = lambda params: None
     outside: Callable[[Any], dict[str, str]] = lambda params: {}
 

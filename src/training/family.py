@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -172,12 +172,23 @@ def check_installed(family: Family) -> None:
     UserError
         Distributions are missing.
     """
-    missing = [name for name in family.requires if not _installed(name)]
+    check_distributions(f"the family {family.name}", family.requires, family.extra)
+
+
+def check_distributions(who: str, names: Iterable[str], extra: str) -> None:
+    """Make sure that distributions are installed, without importing them.
+
+    Raises
+    ------
+    UserError
+        Some are missing; says who needs them, and which extra of the project installs them.
+    """
+    missing = [name for name in names if not _installed(name)]
     if missing:
-        extra = f" --extra {family.extra}" if family.extra else ""
+        option = f" --extra {extra}" if extra else ""
         raise UserError(
-            f"the family {family.name} needs {', '.join(missing)}, which this Python lacks.",
-            f"Install it: uv pip install -r pyproject.toml{extra} -c requirements.txt",
+            f"{who} needs {', '.join(missing)}, which this Python lacks.",
+            f"Install it: uv pip install -r pyproject.toml{option} -c requirements.txt",
         )
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.errors import UserError
+from src.pipeline.step import param
 from src.training.calibration import temperature
 from src.training.files import text_array, write_model
-from src.training.rows import labelled
+from src.training.rows import class_weights, labelled
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +20,28 @@ if TYPE_CHECKING:
     from scipy import sparse
 
     Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class LinearParams:
+    """Parameters of a logistic regression on terms."""
+
+    c: float = param(
+        1.0, "Inverse strength of the L2 penalty", low=1e-4, high=1e4, search=(0.05, 20.0), log=True
+    )
+    balance: float = param(
+        0.5,
+        "Weight of rare classes: 0 as they come, 1 as if all were as frequent",
+        low=0,
+        high=1,
+        search=(0.0, 1.0),
+    )
+    min_df: int = param(
+        2, "Training entries that a term must stand in", low=1, high=1000, search=(1, 5)
+    )
+    max_features: int = param(
+        50_000, "Terms kept of words and of pieces, the most frequent", low=100, high=1_000_000
+    )
 
 
 class Blocks:
@@ -126,3 +150,30 @@ def arrays_of(blocks: Blocks, weights: Floats, intercept: Floats) -> dict[str, n
         arrays[f"{name}.weights"] = np.ascontiguousarray(weights[start : start + len(terms)])
         start += len(terms)
     return arrays
+
+
+def logistic_regression(
+    features: Any, labels: Sequence[str], params: LinearParams, weights: Floats | None = None
+) -> Any:
+    """Fit multinomial logistic regression on one thread.
+
+    A class of n entries weighs `(n_entries / (n_classes * n)) ** balance`.
+
+    Parameters
+    ----------
+    features
+        Sparse, shape `(n_texts, n_features)`.
+    weights
+        Shape `(n_texts,)`, how much each text counts; all alike if left out.
+
+    Returns
+    -------
+    Scikit-learn's model.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
+
+    class_weight = class_weights(labels, params.balance)
+    model = LogisticRegression(C=params.c, class_weight=class_weight, max_iter=500)
+    with threadpool_limits(1):  # sums in another order have other last digits
+        return model.fit(features, labels, weights)

@@ -2,7 +2,8 @@
 
 1. Name the copy `train_<anything>.py`. It is found by its name; no other file changes, and the
    tests of all families run over it too.
-2. Declare its parameters, each with a default and a line of help.
+2. Declare its parameters, each with a default and a line of help; `search` is what `trials` may
+   try of it.
 3. Write `fit`: read texts and labels from the tables, learn, and write the plain files that the
    task's file in `src/models/` loads. Import what is heavy inside, so that `--help` stays quick.
    Raise `UserError` where a person can help, and never put the text of an entry in a message.
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 class ExampleParams:
     """Parameters of the example family."""
 
-    alpha: float = param(0.5, "Count that each term starts with", low=1e-3, high=100)
+    alpha: float = param(
+        0.5, "Count that each term starts with", low=1e-3, high=100, search=(0.01, 10.0), log=True
+    )
 
 
 def fit(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from src.training.calibration import temperature
 from src.training.encoder import vectors
 from src.training.family import TASKS, Family
 from src.training.files import text_array, write_model
-from src.training.linear import Blocks, arrays_of
+from src.training.linear import Blocks, LinearParams, arrays_of, logistic_regression
 from src.training.rows import labelled, labelled_for_training, source_weights
 
 if TYPE_CHECKING:
@@ -48,20 +47,12 @@ STRENGTH = 3.0  # of the encoder's unit vectors beside blocks of length 1
 
 
 @dataclass(frozen=True)
-class SemanticParams:
+class SemanticParams(LinearParams):
     """Parameters of the semantic family."""
 
     encoder: str = param("minilm", "Sentence encoder", choices=("minilm", "none"))
-    c: float = param(1.0, "Inverse strength of the L2 penalty", low=1e-4, high=1e4)
-    balance: float = param(
-        0.5, "Weight of rare classes: 0 as they come, 1 as if all were as frequent", low=0, high=1
-    )
     journal_weight: float = param(
         8.0, "How many other entries one of the project's own journal counts for", low=1, high=100
-    )
-    min_df: int = param(2, "Training entries that a term must stand in", low=1, high=1000)
-    max_features: int = param(
-        50_000, "Terms kept of words and of pieces, the most frequent", low=100, high=1_000_000
     )
 
 
@@ -87,8 +78,6 @@ def fit(
     """
     import numpy as np
     from scipy import sparse
-    from sklearn.linear_model import LogisticRegression
-    from threadpoolctl import threadpool_limits
 
     from src.models.sentiment_analyzer import ANALYZERS, polarity
 
@@ -110,14 +99,8 @@ def fit(
     extra, n_terms = np.hstack(dense), blocks.features.shape[1]
     features = sparse.csr_array(sparse.hstack([blocks.features, extra[: len(texts)]]))
     progress(f"semantic: fitting weights of {features.shape[1]:,} features")
-    counts = Counter(labels)
-    class_weight = {
-        label: (len(labels) / (len(counts) * count)) ** params.balance
-        for label, count in counts.items()
-    }
-    model = LogisticRegression(C=params.c, class_weight=class_weight, max_iter=500)
-    with threadpool_limits(1):  # sums in another order have other last digits
-        model.fit(features, labels, source_weights(train, params.journal_weight))
+    own = source_weights(train, params.journal_weight)
+    model = logistic_regression(features, labels, params, own)
     weights = model.coef_.T
     logits = (
         blocks.transform(valid_texts) @ weights[:n_terms]

@@ -40,12 +40,16 @@ NO_CONTENT = frozenset(
 class TopicParams:
     """Parameters of the NMF family."""
 
-    n_topics: int = param(20, "Number of topics", low=2, high=200)
+    n_topics: int = param(20, "Number of topics", low=2, high=200, search=(5, 60), log=True)
     topics_as: str = param(
         "names", "What predict puts into topics by default", choices=("names", "records")
     )
-    min_df: int = param(5, "Training entries that a word must stand in", low=1, high=1000)
-    max_df: float = param(0.3, "Largest share of entries that a word may stand in", low=0, high=1)
+    min_df: int = param(
+        5, "Training entries that a word must stand in", low=1, high=1000, search=(2, 20), log=True
+    )
+    max_df: float = param(
+        0.3, "Largest share of entries that a word may stand in", low=0, high=1, search=(0.05, 0.5)
+    )
     max_features: int = param(5000, "Words kept, the most frequent", low=100, high=10_000)
 
 

@@ -48,7 +48,6 @@ def test_normalising_twice_changes_nothing(text: str) -> None:
     assert "  " not in once
 
 
-@settings(deadline=None)
 @given(st.lists(st.text("ab é😀", min_size=1).filter(str.strip), min_size=1, max_size=5))
 def test_words_and_lines_survive(lines: list[str]) -> None:
     once = normalise("\r\n".join(lines))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, normalized_mutual_info_score
 
@@ -30,7 +30,6 @@ def as_assigned(first):
     return [[] if topic is None else [(topic, 0.5)] for topic in first]
 
 
-@settings(deadline=None)
 @given(labelled())
 def test_nmi_of_each_row_is_scikit_learns_of_the_entries_drawn(case):
     gold, first = case
@@ -78,7 +77,6 @@ def ranked(draw):
     return relevant, [tenth / 10 for tenth in tenths]
 
 
-@settings(deadline=None)
 @given(ranked())
 def test_average_precision_of_each_row_is_scikit_learns_of_the_entries_drawn(case):
     relevant, confidence = case

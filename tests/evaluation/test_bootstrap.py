@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
@@ -22,7 +22,6 @@ pytestmark = pytest.mark.unit
 finite = st.floats(-1e6, 1e6)
 
 
-@settings(deadline=None)
 @given(n=st.integers(1, 50), n_resamples=st.integers(0, 20), seed=st.integers(0, 2**32))
 def test_weights_are_the_sample_and_draws_of_the_same_size(n, n_resamples, seed):
     weights = bootstrap_weights(n, n_resamples, seed)
@@ -41,7 +40,6 @@ def test_an_entry_is_left_out_of_a_resample_as_often_as_theory_says():
     assert left_out == pytest.approx((1 - 1 / 500) ** 500, abs=0.005)
 
 
-@settings(deadline=None)
 @given(n_rows=st.integers(0, 30), width=st.integers(0, 10**7))
 def test_blocks_cover_every_row_once(n_rows, width):
     rows = [row for block in blocks(n_rows, width) for row in range(n_rows)[block]]
@@ -57,7 +55,6 @@ def test_sums_in_blocks_equal_a_dense_product(monkeypatch):
     np.testing.assert_array_equal(resampled_sums(weights, sparse.csr_array(contributions)), whole)
 
 
-@settings(deadline=None)
 @given(st.lists(finite, min_size=1, max_size=40), st.floats(0.5, 0.99))
 def test_the_interval_contains_the_value(replicates, level):
     result = estimate(np.array(replicates), level)
@@ -65,7 +62,6 @@ def test_the_interval_contains_the_value(replicates, level):
     assert result.value == replicates[0]
 
 
-@settings(deadline=None)
 @given(st.lists(finite, min_size=2, max_size=40))
 def test_a_shift_of_all_resamples_does_not_move_the_interval(replicates):
     values = np.array(replicates)

@@ -91,7 +91,7 @@ anything = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(anything)
 def test_what_is_read_is_what_was_written(evaluation):
     text = evaluation.to_json()

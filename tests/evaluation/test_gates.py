@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from src.evaluation.bootstrap import Estimate
@@ -92,7 +92,6 @@ def test_a_metric_that_is_undefined_fails_its_gate():
         assert "cannot be judged" in verdict.sentence
 
 
-@settings(deadline=None)
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
 def test_a_higher_interval_never_loses_a_floor(low, high, rise):
     low, high = min(low, high), max(low, high)

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 from sklearn.dummy import DummyClassifier
@@ -109,7 +109,6 @@ def answered(draw):
     return truth, scores / scores.sum(axis=1, keepdims=True)
 
 
-@settings(deadline=None)
 @given(answered(), st.randoms(use_true_random=False))
 def test_in_range_and_blind_to_the_order_of_entries(case, random):
     truth, scores = case

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from src.evaluation import bootstrap
@@ -48,7 +48,6 @@ def test_words_are_runs_of_letters_and_marks(text, words):
     assert tokens(text) == words
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_words_are_lower_case_and_of_two_characters_or_more(text):
     for word in tokens(text):
@@ -92,7 +91,6 @@ some_topics = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(texts_of_words, some_topics)
 def test_npmi_of_each_row_is_that_of_the_texts_drawn(texts, topic_words):
     weights = bootstrap_weights(len(texts), 5, seed=1)
@@ -103,7 +101,6 @@ def test_npmi_of_each_row_is_that_of_the_texts_drawn(texts, topic_words):
         assert found[row] == pytest.approx(point(topic_words, resample), abs=1e-12)
 
 
-@settings(deadline=None)
 @given(texts_of_words, some_topics, st.randoms(use_true_random=False))
 def test_npmi_is_blind_to_the_order_of_texts_topics_and_words(texts, topic_words, random):
     shuffled = [

@@ -91,7 +91,7 @@ def test_what_says_nothing_has_no_topics(model_of, family, value):
 
 
 @given(st.lists(ANY_TEXT, max_size=4), st.integers())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_any_text_gets_an_answer_that_no_other_row_changes(nmf, texts, seed):
     texts = [*texts, *TEXTS[:3]]
     answers = nmf.predict(None, frame(texts))
@@ -102,7 +102,6 @@ def test_any_text_gets_an_answer_that_no_other_row_changes(nmf, texts, seed):
 
 
 @given(st.lists(st.sampled_from(" ".join(THEMES.values()).split()), max_size=60))
-@settings(deadline=None)
 def test_short_entries_get_fewer_topics(nmf, found):
     (answer,) = nmf.predict(None, frame([" ".join(found)]))
     assert len(answer["topics"]) <= min(5, 1 + len(found) // 10)

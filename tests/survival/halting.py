@@ -6,7 +6,7 @@
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,10 @@ def halt(point: str) -> None:
 def prepare() -> None:
     """Put the points into the way that a step goes, from its first line to its seal."""
     from src.pipeline.runs import Store
+    from src.pipeline.trials import Trials
 
     dispatch, run, upload, seal = cli.dispatch, Store.run, Store.upload, Store.seal
+    attempt = Trials.run
 
     def halting_dispatch(arguments: Sequence[str]) -> int:
         halt("start")
@@ -51,7 +53,15 @@ def prepare() -> None:
         seal(self, *arguments)
         halt("sealed")
 
+    def halting_trial(self: Trials, number: int, params: Any, fit: Callable[[], float]) -> Any:
+        def halting_fit() -> float:
+            halt(f"trial-{number}")
+            return fit()
+
+        return attempt(self, number, params, halting_fit)
+
     cli.dispatch = halting_dispatch
+    Trials.run = halting_trial  # type: ignore
     Store.run, Store.upload, Store.seal = halting_run, halting_upload, halting_seal  # type: ignore
 
 

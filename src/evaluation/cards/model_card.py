@@ -105,15 +105,22 @@ def gather(store: Store, evaluation_run: str, task: str) -> Made:
 
 
 def changed(step: Any, values: Mapping[str, Any]) -> dict[str, str]:
-    """Keep the parameters of a step and its parts that are not at their defaults."""
+    """Keep the parameters of a step and its parts that are not at their defaults.
+
+    Under a search a default that somebody typed says that it was not to be searched.
+    """
     from src.pipeline.step import build, fields_of
 
     typed = {n: str(v) for n, v in values.items() if str(v)}
     params = build(step.params, typed)
     models = (type(params), *(part.params for part in step.parts(params)))
-    defaults = {n: f.default for model in models for n, f in fields_of(model).items()}
+    fields = {n: f for model in models for n, f in fields_of(model).items() if n in typed}
+    searched = int(typed.get("trials", 0))
     return {
-        n: v for n, v in typed.items() if n in defaults and v != str(defaults[n]) and n != "against"
+        name: typed[name]
+        for name, field in fields.items()
+        if name != "against"
+        and (typed[name] != str(field.default) or (searched and field.metadata["search"]))
     }
 
 

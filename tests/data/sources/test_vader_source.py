@@ -6,10 +6,12 @@ import json
 import os
 import sys
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from src import packages
 from src.data import journal
 from src.data.schema import ENTRIES
 from src.data.sources import IngestParams, check, find, vader
@@ -52,15 +54,16 @@ def archive(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> bytes:
         {f"hutto_ICWSM_2014/{n}_GroundTruth.txt": text.encode() for n, text in FILES.items()}
     )
     content = packed({vader.CORPUS: corpus, "vaderSentiment-3.3.2/setup.py": b"1 / 0"})
-    monkeypatch.setattr(vader, "SHA256", hashlib.sha256(content).hexdigest())
+    pinned = replace(vader.PACKAGE, sha256=hashlib.sha256(content).hexdigest())
+    monkeypatch.setattr(vader, "PACKAGE", pinned)
     monkeypatch.setenv("JOURNAL_CACHE", str(tmp_path / "cache"))
     return content
 
 
 def put(content: bytes) -> Path:
-    vader.cached().parent.mkdir(parents=True, exist_ok=True)
-    vader.cached().write_bytes(content)
-    return vader.cached()
+    vader.PACKAGE.cached().parent.mkdir(parents=True, exist_ok=True)
+    vader.PACKAGE.cached().write_bytes(content)
+    return vader.PACKAGE.cached()
 
 
 def fake_pip(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: str) -> Path:
@@ -72,7 +75,7 @@ def fake_pip(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: str) -> Path
         "import sys, pathlib\n"
         f"pathlib.Path({str(notes)!r}).write_text(' '.join(sys.argv[1:]))\n"
         "folder = pathlib.Path(sys.argv[sys.argv.index('-d') + 1])\n"
-        f"archive = folder / {vader.ARCHIVE!r}\n" + code
+        f"archive = folder / {vader.PACKAGE.archive!r}\n" + code
     )
     monkeypatch.setenv("PYTHONPATH", str(package.parent))
     return notes
@@ -96,7 +99,7 @@ def test_rows_come_straight_from_the_archive(archive: bytes, tmp_path: Path) -> 
         ("vader/nyt/1_1", "0", "The mayor spoke.", "nytEditorialSnippets/1", "vader/nyt"),
         ("vader/movies/1", "4", "Wonderful.", None, "vader/movies"),
     ]
-    assert [p.name for p in (tmp_path / "cache").iterdir()] == [vader.ARCHIVE]
+    assert [p.name for p in (tmp_path / "cache").iterdir()] == [vader.PACKAGE.archive]
 
 
 @pytest.mark.unit
@@ -138,13 +141,13 @@ def test_the_fingerprint_is_of_the_pinned_hash_and_the_journal_and_needs_no_arch
 ) -> None:
     known = find("vader").fingerprint(IngestParams())
     assert find("vader").fingerprint(IngestParams()) == known
-    assert not vader.cached().exists()
+    assert not vader.PACKAGE.cached().exists()
     check(IngestParams())
     whole = journal.TRAINING.read_text()
     journal.TRAINING.write_text(whole.replace("tyres", "wheels"))
     assert find("vader").fingerprint(IngestParams()) != known
     journal.TRAINING.write_text(whole)
-    monkeypatch.setattr(vader, "SHA256", "0" * 64)
+    monkeypatch.setattr(vader, "PACKAGE", replace(vader.PACKAGE, sha256="0" * 64))
     assert find("vader").fingerprint(IngestParams()) != known
 
 
@@ -155,7 +158,7 @@ def test_pip_fetches_once_and_checks_the_hash_itself(
     code = (
         f"archive.write_bytes(pathlib.Path({str(tmp_path / 'index')!r}).read_bytes())\n"
         "wanted = pathlib.Path(sys.argv[sys.argv.index('-r') + 1]).read_text()\n"
-        f"assert wanted == 'vaderSentiment==3.3.2 --hash=sha256:{vader.SHA256}\\n'\n"
+        f"assert wanted == 'vaderSentiment==3.3.2 --hash=sha256:{vader.PACKAGE.sha256}\\n'\n"
     )
     notes = fake_pip(monkeypatch, tmp_path, code)
     assert len(rows()) == 8 + len(JOURNAL)
@@ -165,7 +168,7 @@ def test_pip_fetches_once_and_checks_the_hash_itself(
     notes.unlink()
     assert len(rows()) == 8 + len(JOURNAL)
     assert not notes.exists()
-    assert [p.name for p in (tmp_path / "cache").iterdir()] == [vader.ARCHIVE]
+    assert [p.name for p in (tmp_path / "cache").iterdir()] == [vader.PACKAGE.archive]
 
 
 @pytest.mark.parametrize("kept", [0, 100, None])
@@ -178,7 +181,7 @@ def test_a_bad_archive_in_the_cache_is_fetched_again(
     notes = fake_pip(monkeypatch, tmp_path, code)
     assert len(rows()) == 8 + len(JOURNAL)
     assert notes.exists()
-    assert vader.cached().read_bytes() == archive
+    assert vader.PACKAGE.cached().read_bytes() == archive
 
 
 def test_a_cut_archive_is_never_read_though_nothing_better_comes(
@@ -188,7 +191,7 @@ def test_a_cut_archive_is_never_read_though_nothing_better_comes(
     fake_pip(monkeypatch, tmp_path, "sys.exit('no network')\n")
     with pytest.raises(UserError, match="could not fetch"):
         rows()
-    assert not vader.cached().exists()
+    assert not vader.PACKAGE.cached().exists()
 
 
 @pytest.mark.parametrize(
@@ -228,7 +231,7 @@ def test_a_cache_that_cannot_be_written_is_named(
 
 @pytest.mark.unit
 def test_a_python_without_pip_is_told_so(archive: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vader, "find_spec", lambda name: None)
+    monkeypatch.setattr(packages, "find_spec", lambda name: None)
     with pytest.raises(UserError, match="no pip") as caught:
         check(IngestParams())
     assert "install pip" in caught.value.hint
@@ -250,7 +253,7 @@ def test_the_published_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setenv("JOURNAL_CACHE", str(tmp_path / "cache"))
     try:
-        vader.fetch()
+        vader.PACKAGE.fetch()
     except UserError as error:
         if "could not fetch" in error.message:
             pytest.skip("the package index cannot be reached")
