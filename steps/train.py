@@ -15,6 +15,7 @@ from src.training.family import Family, check_installed, family, model_param, se
 if TYPE_CHECKING:
     import pyarrow as pa
 
+MEASURED = 5_000  # training entries that the model is asked about after it was fitted
 PROBES = 32  # entries that a bare process must answer like this one
 
 
@@ -42,6 +43,7 @@ def family_of(params: TrainParams) -> Family:
 
 def run(context: Context) -> None:
     """Fit, log the model, prove that a bare process answers the same, and log metrics."""
+    import numpy as np
     import pyarrow as pa
 
     from src.data.sample import sample
@@ -61,7 +63,8 @@ def run(context: Context) -> None:
     fitted = chosen.fit(train, valid, own, folder, params.seed, context.say)
     model = packaging.load(chosen.task, folder)
     metrics = dict[str, float]()
-    for name, entries in (("train", train), ("valid", valid)):
+    some = np.random.default_rng(params.seed).permutation(train.num_rows)[:MEASURED]
+    for name, entries in (("train", train.take(some)), ("valid", valid)):
         context.say(f"train: measuring on {name}")
         rows = model.predict(None, entries.select(["text"]).to_pandas())
         measured = measure(params.model, entries, rows, getattr(model, "topics", None))

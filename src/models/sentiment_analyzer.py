@@ -363,7 +363,9 @@ class SentimentAnalyzer(PythonModel):
             found = polarity(text, self._lexicon)
             evidence = evidence or bool(found.any())
             logits = logits + (found[:, None] * self._polarity).sum(axis=0)
-        if not evidence and not (self._encoder and any(map(str.isalnum, text))):
+        if not self._blocks:  # an encoder knows pieces of any word; it was trained on English
+            evidence = any(sign.isascii() and sign.isalpha() for sign in text)
+        if not evidence:
             return dict(NO_EVIDENCE)
         if self._encoder:
             logits = logits + (self._encoder.vector(text)[:, None] * self._dense).sum(axis=0)
@@ -412,8 +414,8 @@ def read_files(folder: Path) -> dict[str, bytes]:
     try:
         manifest = json.loads((folder / "manifest.json").read_bytes())
         version, digests = manifest["schema_version"], manifest["sha256"]
-        known = {*FILES, *(name for name in ENCODER_FILES if name in digests)}
-        files = {name: (folder / name).read_bytes() for name in sorted(known)}
+        names = FILES + (ENCODER_FILES if len(digests) > len(FILES) else ())
+        files = {name: (folder / name).read_bytes() for name in names}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"the model folder is incomplete ({type(error).__name__}).") from error
     if version != SCHEMA_VERSION:

@@ -58,7 +58,7 @@ class Task:
 
 TASKS = {
     "sentiment": Task(
-        "sentiment", "journal_sentiment_analyzer", "src.models.sentiment_analyzer", "linear"
+        "sentiment", "journal_sentiment_analyzer", "src.models.sentiment_analyzer", "lexicon"
     ),
     "topics": Task("topics", "adaptive_journal_topics", "src.models.topic_extractor", "nmf"),
 }

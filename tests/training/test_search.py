@@ -127,7 +127,7 @@ def test_what_is_typed_is_not_searched() -> None:
 
 
 def key(**typed: str) -> Any:
-    typed = {"model": "sentiment", **typed}
+    typed = {"model": "sentiment", "family": "linear", **typed}
     return make_key(ENTRY, build(TrainParams, typed), typed, {}, project_reader())
 
 
