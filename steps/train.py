@@ -108,7 +108,7 @@ def parts(params: TrainParams) -> tuple[Part, ...]:
     """
     chosen = family_of(params)
     code = (chosen.code, chosen.task.code, "src.training.family:Family")
-    family_part = Part(chosen, code, chosen.params, searched=params.trials > 0)
+    family_part = Part(chosen, code, chosen.params, params.trials > 0, chosen.check, chosen.outside)
     if not params.trials:
         return (family_part,)
     from src.training.search import search

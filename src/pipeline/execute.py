@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 from src.errors import UserError
 from src.pipeline.caller import launched, launcher_run
 from src.pipeline.faults import explain
-from src.pipeline.keys import Key, make_key, nearest_key, project_reader, sentence
+from src.pipeline.keys import (
+    Key,
+    make_key,
+    nearest_key,
+    outside_of,
+    project_reader,
+    sentence,
+)
 from src.pipeline.results import (
     ENTRY_POINT,
     PARENT,
@@ -275,7 +282,7 @@ def perform(
                     store.upload(run_id, path)
                     outputs[name] = Output(f"runs:/{run_id}/{name}", content_digest(path))
             outputs = {name: store.locate(made) for name, made in outputs.items()}
-            check_outside(step, params, inputs, key)
+            check_outside(step, params, typed, inputs, key)
         except BaseException as error:
             store.note_failure(run_id, one_line(error), error)
             raise
@@ -285,7 +292,9 @@ def perform(
     return Sealed(run_id, outputs, context.details)
 
 
-def check_outside(step: Step, params: Any, inputs: Mapping[str, Output], key: Key) -> None:
+def check_outside(
+    step: Step, params: Any, typed: Mapping[str, str], inputs: Mapping[str, Output], key: Key
+) -> None:
     """Make sure that what came from outside the pipeline stayed the same while the step ran.
 
     Raises
@@ -293,7 +302,8 @@ def check_outside(step: Step, params: Any, inputs: Mapping[str, Output], key: Ke
     UserError
         It changed: nobody could say what the result was made from.
     """
-    outside = step.outside(params, {name: made.digest for name, made in inputs.items()})
+    digests = {name: made.digest for name, made in inputs.items()}
+    outside = outside_of(step, params, typed, digests)
     changed = [name for name, digest in outside.items() if key.inputs[name] != digest]
     if changed:
         raise UserError(

@@ -73,11 +73,10 @@ def check_step(step: Step, typed: Mapping[str, str]) -> None:
 def check_values(step: Step, typed: Mapping[str, str]) -> None:
     """Check the values that a step and its parts take, and what they name."""
     params = build(step.params, typed)
-    parts = step.parts(params)
-    for part in parts:
-        build(part.params, typed)
+    parts = [(part, build(part.params, typed)) for part in step.parts(params)]
     step.check(params)
-    for part in parts:
+    for part, own in parts:
+        part.check(own)
         if part.searched and not free_spaces(part, typed):
             names = ", ".join(spaces_of(part.params))
             raise UserError(

@@ -13,7 +13,7 @@ from typing import Any
 
 from src.pipeline.remembered import RememberingReader
 from src.pipeline.space import counted_of
-from src.pipeline.step import ROOT, Part, Step, Value, content_of
+from src.pipeline.step import ROOT, Part, Step, Value, build, content_of
 
 # Distributions whose import name is not their own; others missing here are looked up slowly.
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "yaml": "PyYAML"}
@@ -127,8 +127,18 @@ def make_key(
     for part in parts:
         counted |= counted_of(part, typed)
     reached = reader.reach([step.code, *(start for part in parts for start in part.code)])
-    outside = step.outside(params, inputs)
+    outside = outside_of(step, params, typed, inputs)
     return Key(step.name, reached.files, counted, {**inputs, **outside}, versions(reached.foreign))
+
+
+def outside_of(
+    step: Step, params: Any, typed: Mapping[str, str], inputs: Mapping[str, str]
+) -> dict[str, str]:
+    """Digest what a step and the parts it picks take from outside the pipeline, by name."""
+    found = step.outside(params, inputs)
+    for part in step.parts(params):
+        found |= part.outside(build(part.params, typed))
+    return found
 
 
 @cache

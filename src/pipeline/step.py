@@ -78,12 +78,18 @@ class Part:
         A frozen dataclass of its own parameters.
     searched
         Whether those that declare what to search, and were not typed, are searched.
+    check
+        Looks at what its own parameters name, after the step's check.
+    outside
+        Digests of content from outside the pipeline, given its own parameters.
     """
 
     value: Any
     code: tuple[str, ...]
     params: type = Nothing
     searched: bool = False
+    check: Callable[[Any], None] = lambda params: None
+    outside: Callable[[Any], dict[str, str]] = lambda params: {}
 
 
 @dataclass(frozen=True)

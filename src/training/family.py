@@ -86,6 +86,11 @@ class Family:
         Distributions that must be installed.
     extra
         The project's extra that installs them, where they are not always there.
+    check
+        Called with the parameters before anything heavy is imported; raises `UserError` where
+        what they name (a folder, a model) is not there.
+    outside
+        Digests of content that the parameters name and that is no entry, by name.
     """
 
     name: str
@@ -94,6 +99,8 @@ class Family:
     params: type = Nothing
     requires: tuple[str, ...] = ()
     extra: str = ""
+    check: Callable[[Any], None] = lambda params: None
+    outside: Callable[[Any], dict[str, str]] = lambda params: {}
 
     @property
     def code(self) -> str:

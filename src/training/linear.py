@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from src.errors import UserError
 from src.pipeline.step import param
 from src.training.calibration import temperature
 from src.training.files import text_array, write_model
-from src.training.rows import labelled
+from src.training.rows import class_weights, labelled
 
 if TYPE_CHECKING:
     import numpy as np
@@ -174,11 +173,7 @@ def logistic_regression(
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
 
-    counts = Counter(labels)
-    class_weight = {
-        label: (len(labels) / (len(counts) * count)) ** params.balance
-        for label, count in counts.items()
-    }
+    class_weight = class_weights(labels, params.balance)
     model = LogisticRegression(C=params.c, class_weight=class_weight, max_iter=500)
     with threadpool_limits(1):  # sums in another order have other last digits
         return model.fit(features, labels, weights)

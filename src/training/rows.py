@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from src.data import LABELS
@@ -46,6 +48,21 @@ def labelled_for_training(entries: pa.Table) -> tuple[list[str], list[str]]:
             "Give a source with more labels: -P source=…",
         )
     return found, labels
+
+
+def class_weights(labels: Sequence[str], balance: float) -> dict[str, float]:
+    """Weigh a class of n entries `(n_entries / (n_classes * n)) ** balance`.
+
+    Examples
+    --------
+    >>> class_weights(["a", "a", "a", "b"], 1)["b"]
+    2.0
+    """
+    counts = Counter(labels)
+    return {
+        label: float((len(labels) / (len(counts) * count)) ** balance)
+        for label, count in counts.items()
+    }
 
 
 def source_weights(entries: pa.Table, weight: float) -> npt.NDArray[np.float64]:

@@ -14,9 +14,9 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # about MLflow's own type hints, whenever it is imported
     import mlflow.pyfunc  # noqa: F401
 
-from src.errors import UserError
-from src.training.family import Family, check_installed
+from src.training.family import Family
 from tests.models.corpus import ENTRIES, HELD_OUT
+from tests.tiny import usual
 
 
 def model_class(family: Family) -> Any:
@@ -31,10 +31,7 @@ def folder_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     folders: dict[str, Path] = {}
 
     def fitted(family: Family, **params: Any) -> Path:
-        try:
-            check_installed(family)
-        except UserError as missing:
-            pytest.skip(missing.message)
+        params = {**usual(family), **params}
         key = f"{family.task.name}-{family.name}-{sorted(params.items())}"
         if key not in folders:
             folder = tmp_path_factory.mktemp(family.name)

@@ -12,8 +12,9 @@ import pytest
 
 from src.errors import UserError
 from src.pipeline.step import ROOT
-from src.training.family import check_installed, families
+from src.training.family import families
 from tests.models.corpus import ENTRIES, HELD_OUT, made_up
+from tests.tiny import usual
 
 FAMILIES = pytest.mark.parametrize("family", families().values(), ids=families().keys())
 SENTIMENT = pytest.mark.parametrize(
@@ -25,10 +26,7 @@ TOPICS = pytest.mark.parametrize(
 
 
 def fit(family, folder, train=ENTRIES, valid=HELD_OUT, said=None, **params):
-    try:
-        check_installed(family)
-    except UserError as missing:
-        pytest.skip(missing.message)
+    params = {**usual(family), **params}
     folder.mkdir()
     say = (lambda line: None) if said is None else said.append
     return family.fit(train, valid, family.params(**params), folder, 7, say)
@@ -112,7 +110,7 @@ def test_entries_without_labels_do_not_count(family, tmp_path):
 
 
 @pytest.mark.unit
-@SENTIMENT
+@pytest.mark.parametrize("family", [families("sentiment")[name] for name in ("linear", "example")])
 def test_texts_that_share_no_term_are_a_mistake_of_the_user(family, tmp_path):
     texts = pa.array([chr(0x4E00 + i) for i in range(ENTRIES.num_rows)])
     train = ENTRIES.set_column(ENTRIES.schema.get_field_index("text"), "text", texts)

@@ -15,6 +15,8 @@ pytestmark = pytest.mark.unit
         "models.topic_extractor",
         "training.calibration",
         "training.naming",
+        "training.pace",
+        "training.rows",
     ],
 )
 def test_examples_in_docstrings_hold(name):

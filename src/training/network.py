@@ -1,0 +1,157 @@
+"""An encoder whose answer for a text is the mean over its tokens, and reading texts in batches."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import nn
+
+from src.errors import UserError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+    from src.training.backbone import Backbone
+
+Rows = Sequence[Sequence[int]]  # the token ids of each text
+BUCKET = 50  # batches among whose entries neighbours of like length are sought
+
+
+class Network(nn.Module):
+    """A backbone, the mean of its last hidden states over the tokens, and a linear head if any.
+
+    Parameters
+    ----------
+    backbone
+        An encoder of transformers, with hidden states of length d.
+    n_classes
+        Outputs of the head; 0 for none.
+    """
+
+    def __init__(self, backbone: Any, n_classes: int = 0) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.dropout = nn.Dropout(0.1)
+        size = backbone.config.hidden_size
+        self.head = nn.Linear(size, n_classes) if n_classes else nn.Identity()
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """Answer token ids and mask, both `(n, T)`, with `(n, d)` or `(n, n_classes)`."""
+        found = self.backbone(input_ids=input_ids, attention_mask=attention_mask)
+        hidden = found.last_hidden_state
+        weight = attention_mask.unsqueeze(-1).to(hidden.dtype)
+        pooled = (hidden * weight).sum(dim=1) / weight.sum(dim=1)
+        return cast(torch.Tensor, self.head(self.dropout(pooled)))
+
+
+def load(backbone: Backbone) -> tuple[Any, Tokenizer, int]:
+    """Load a backbone in full precision.
+
+    Returns
+    -------
+    The encoder, its tokenizer without truncation or padding, and the id of padding.
+
+    Raises
+    ------
+    UserError
+        transformers cannot load it, or its tokenizer has no fast form or other tokens.
+    """
+    from transformers import AutoModel, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    again = "Write it with save_pretrained of the model and of its tokenizer."
+    local = {"local_files_only": True, "trust_remote_code": False}
+    try:
+        encoder = AutoModel.from_pretrained(
+            backbone.model, dtype=torch.float32, use_safetensors=True, **local
+        )
+        words = AutoTokenizer.from_pretrained(backbone.tokenizer, **local)
+    except Exception as error:  # as many kinds as there are kinds of models
+        raise UserError(
+            f"the backbone in {backbone.model} cannot be loaded ({type(error).__name__}).", again
+        ) from None
+    tokenizer: Any = getattr(words, "backend_tokenizer", None)
+    if not hasattr(tokenizer, "to_str"):
+        raise UserError("the backbone's tokenizer has no fast form, which ships.", again)
+    if tokenizer.get_vocab_size() > encoder.config.vocab_size:
+        raise UserError("the backbone's tokenizer knows more tokens than its weights.", again)
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    # It is never used: some backbones come without its weights, which would be made up.
+    if getattr(encoder, "pooler", None) is not None:
+        encoder.pooler = None
+    return encoder, tokenizer, int(words.pad_token_id or 0)
+
+
+def device_of(name: str) -> torch.device:
+    """Choose where to compute: `auto` is a GPU where there is one.
+
+    Raises
+    ------
+    UserError
+        A GPU is asked for, and torch sees none.
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError(
+            "device=cuda, but torch sees no GPU here.",
+            "Use the processor: -P device=cpu, or run the step elsewhere: -P backend=train:<name>",
+        )
+    chosen = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(chosen if name == "auto" else name)
+
+
+def encode(tokenizer: Tokenizer, texts: Sequence[str], max_tokens: int) -> list[list[int]]:
+    """Give the first `max_tokens` token ids of each text, those of its ends included."""
+    tokenizer.enable_truncation(max_tokens)
+    rows = [found.ids or [0] for found in tokenizer.encode_batch(list(texts))]
+    tokenizer.no_truncation()
+    return rows
+
+
+def bucketed(rows: Rows, batch_size: int, seed: str) -> list[list[int]]:
+    """Part rows by chance into batches of like length, so that little of them is padding.
+
+    Returns
+    -------
+    Places in `rows` by batch; each once. They depend on lengths and seed only.
+    """
+    draw = random.Random(seed)  # noqa: S311 - no secret
+    order = draw.sample(range(len(rows)), len(rows))
+    size, batches = BUCKET * batch_size, list[list[int]]()
+    for start in range(0, len(order), size):
+        alike = sorted(order[start : start + size], key=lambda place: len(rows[place]))
+        batches += [alike[i : i + batch_size] for i in range(0, len(alike), batch_size)]
+    draw.shuffle(batches)
+    return batches
+
+
+def padded(rows: Rows, pad: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Give ids and mask of a batch, both `(n, longest)`, int64."""
+    longest = max(map(len, rows))
+    ids = [[*row, *[pad] * (longest - len(row))] for row in rows]
+    mask = [[1] * len(row) + [0] * (longest - len(row)) for row in rows]
+    return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
+
+
+def outputs(
+    network: Network, rows: Rows, pad: int, batch_size: int
+) -> Iterator[tuple[list[int], torch.Tensor]]:
+    """Answer all rows, the longest first, in batches: their places and their outputs, `(n, d)`."""
+    device = next(network.parameters()).device
+    order = sorted(range(len(rows)), key=lambda place: -len(rows[place]))
+    network.eval()
+    with torch.inference_mode(), half(device):
+        for start in range(0, len(order), batch_size):
+            places = order[start : start + batch_size]
+            found = network(*padded([rows[place] for place in places], pad, device))
+            yield places, found.float().cpu()
+
+
+def half(device: torch.device) -> torch.autocast:
+    """Compute in bfloat16 on a GPU, in full precision elsewhere."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")

@@ -1,0 +1,178 @@
+"""A pretrained encoder (RoBERTa, BERT, MiniLM …), fine-tuned or as it is below a linear head."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from src.data import LABELS
+from src.pipeline.caller import cache_folder
+from src.pipeline.step import param
+from src.training.backbone import Backbone, check, fingerprint, opened
+from src.training.family import TASKS, Family
+from src.training.rows import class_weights, labelled, labelled_for_training
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import torch
+
+PROBES = 16  # validation texts on which the exported graph is held against the network
+CODE = ("finetuning.py", "network.py")  # an edit there makes another training
+PLACES = ("backbone", "download", "device")  # say where, not what
+
+
+@dataclass(frozen=True)
+class RobertaParams:
+    """Parameters of the roberta family."""
+
+    mode: str = param(
+        "finetune", "Train the whole encoder, or only a head", choices=("finetune", "frozen")
+    )
+    backbone: str = param(
+        "roberta-base",
+        "Pretrained encoder: a folder, a hub name or models:/<name>/<version>",
+        content=False,
+    )
+    download: bool = param(False, "Fetch a hub name that is not in the cache", content=False)
+    device: str = param("auto", "Where to train", choices=("auto", "cpu", "cuda"), content=False)
+    epochs: int = param(4, "Most passes over the training entries", low=1, high=1000)
+    learning_rate: float = param(2e-5, "Highest learning rate", low=1e-8, high=1)
+    batch_size: int = param(32, "Entries of a training step", low=1, high=4096)
+    max_tokens: int = param(128, "Tokens that are read at once", low=8, high=8192)
+    patience: int = param(2, "Epochs without a better valid macro-F1 to stop after", low=1, high=99)
+    balance: float = param(
+        0.5, "Weight of rare classes: 0 as they come, 1 as if all were as frequent", low=0, high=1
+    )
+    c: float = param(1.0, "Inverse strength of a frozen head's L2 penalty", low=1e-6, high=1e4)
+    quantize: str = param(
+        "auto", "Ship int8 weights; auto if they answer as well", choices=("auto", "true", "false")
+    )
+
+
+def fit(
+    train: pa.Table,
+    valid: pa.Table,
+    params: RobertaParams,
+    folder: Path,
+    seed: int,
+    progress: Callable[[str], None],
+) -> dict[str, float | int | str]:
+    """Fit an encoder on the labelled training entries and write it as ONNX.
+
+    An entry's features are the mean of the encoder's last hidden states over its tokens.
+    `frozen` fits logistic regression on them, `finetune` trains encoder and head together, with
+    classes weighted as in the linear family; a killed fine-tuning goes on from its last whole
+    epoch. From entries longer than `max_tokens` it learns what their first ones say.
+
+    Raises
+    ------
+    UserError
+        The backbone is not there or cannot be used, there is no such device, or a class has too
+        few labelled entries.
+    """
+    both = labelled_for_training(train), labelled(valid)
+    with opened(params.backbone, params.download, params.max_tokens) as found:
+        import torch
+
+        from src.training.network import device_of
+
+        device = device_of(params.device)
+        progress(f"roberta: loading the backbone, to train on {device.type}")
+        with torch.random.fork_rng(range(torch.cuda.device_count())):
+            torch.manual_seed(seed)
+            return _fit(both, valid, params, found, device, folder, seed, progress)
+
+
+def _fit(
+    both: tuple[tuple[list[str], list[str]], tuple[list[str], list[str]]],
+    valid: pa.Table,
+    params: RobertaParams,
+    found: Backbone,
+    device: torch.device,
+    folder: Path,
+    seed: int,
+    progress: Callable[[str], None],
+) -> dict[str, float | int | str]:
+    """Fit on texts and labels of both sides, once everything is there."""
+    import numpy as np
+
+    from src.models.sentiment_analyzer import readable
+    from src.training.checkpoint import Checkpoint
+    from src.training.encoder import write_encoder
+    from src.training.export import check_alike, choose, to_onnx
+    from src.training.finetuning import Examples, Plan, finetune
+    from src.training.frozen import fit_head
+    from src.training.network import Network, encode, load
+
+    encoder, tokenizer, pad = load(found)
+    (texts, labels), (_, truth) = both
+    rows, held_out = (
+        encode(tokenizer, [readable(text) for text in side[0]], params.max_tokens) for side in both
+    )
+    checkpoint = Checkpoint(
+        cache_folder() / "training", digest(both, params, found, seed, device.type), progress
+    )
+    facts: dict[str, float | int | str] = {
+        "n_labelled": len(texts),
+        "device": device.type,
+        "encoder": str(encoder.config.model_type),
+        "n_weights": sum(weight.numel() for weight in encoder.parameters()),
+    }
+    if params.mode == "frozen":
+        network = Network(encoder).to(device)
+        weights, intercept = fit_head(
+            network, rows, labels, params.c, params.balance, pad, progress
+        )
+    else:
+        network = Network(encoder, len(LABELS)).to(device)
+        weight = class_weights(labels, params.balance)
+        plan = Plan(
+            params.epochs,
+            params.learning_rate,
+            params.batch_size,
+            params.patience,
+            seed,
+            [weight[label] for label in LABELS],
+            pad,
+        )
+        learned = Examples(rows, [LABELS.index(label) for label in labels])
+        others = Examples(held_out, [LABELS.index(label) for label in truth])
+        facts |= finetune(network, learned, others, plan, checkpoint, progress)
+        weights, intercept = np.eye(len(LABELS)), np.zeros(len(LABELS))
+    progress("roberta: exporting to ONNX")
+    onnx = to_onnx(network, params.max_tokens)
+    check_alike(network, onnx, held_out[:PROBES] or rows[:PROBES], weights, intercept)
+    progress("roberta: holding int8 weights against full precision")
+    onnx, more = choose(onnx, params.quantize, held_out, truth, LABELS, weights, intercept)
+    words = tokenizer.to_str()
+    scale = write_encoder(
+        folder, LABELS, onnx, words, params.max_tokens, weights, intercept, valid, progress
+    )
+    checkpoint.remove()
+    return {**facts, **more, "temperature": scale}
+
+
+def digest(both: object, params: RobertaParams, found: Backbone, seed: int, device: str) -> str:
+    """Digest all that a training depends on: 32 hex digits that only the same training has."""
+    counted = {name: value for name, value in asdict(params).items() if name not in PLACES}
+    tools = [version(name) for name in ("torch", "transformers", "tokenizers")]
+    code = [(Path(__file__).parent / name).read_text() for name in CODE]
+    everything = [both, counted, found.digest(), seed, device, tools, code]
+    return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()[:32]
+
+
+FAMILY = Family(
+    "roberta",
+    TASKS["sentiment"],
+    fit,
+    RobertaParams,
+    requires=("torch", "transformers", "onnx", "onnxscript", "onnxruntime", "scikit-learn"),
+    extra="roberta",
+    check=lambda params: check(params.backbone, params.download, params.max_tokens),
+    outside=lambda params: {"backbone": fingerprint(params.backbone, params.download)},
+)

@@ -1,0 +1,120 @@
+"""The graph that ships answers as the network did, for any length, and says nothing more."""
+
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+
+from src.data import LABELS
+from src.errors import UserError
+from src.training.rows import labelled
+from tests.models.corpus import HELD_OUT
+from tests.tiny import tiny_backbone
+
+pytestmark = pytest.mark.slow
+if find_spec("torch") is None:
+    pytest.skip("needs torch: the extra roberta", allow_module_level=True)
+TEXTS, TRUTH = labelled(HELD_OUT)
+
+
+@pytest.fixture(scope="module", params=["roberta", "bert"])
+def made(request):
+    """A network that was not trained, its graph, and the rows of the held-out entries."""
+    import torch
+
+    from src.training.backbone import Backbone
+    from src.training.export import to_onnx
+    from src.training.network import Network, encode, load
+
+    folder = tiny_backbone(request.param)
+    encoder, tokenizer, _ = load(Backbone(folder, folder))
+    torch.manual_seed(1)
+    network = Network(encoder, 3).eval()
+    network.head.weight.data *= 20
+    return network, to_onnx(network, 128), encode(tokenizer, TEXTS, 128)
+
+
+def test_onnx_equals_torch_at_every_length(made):
+    import torch
+
+    from src.training.export import TOLERANCE, answers, check_alike, softmax
+
+    network, onnx, rows = made
+    check_alike(network, onnx, rows, np.eye(3), np.zeros(3))
+    lengths = [list(range(4, 4 + n)) for n in (2, 3, 64, 127, 128)] + [[5]]
+    with torch.inference_mode():
+        here = [
+            network(torch.tensor([row]), torch.ones(1, len(row), dtype=torch.long)).numpy()
+            for row in lengths
+        ]
+    there = answers(onnx, lengths)
+    assert np.abs(softmax(np.concatenate(here)) - softmax(there)).max() < TOLERANCE
+
+
+def test_padding_in_a_batch_changes_nothing(made):
+    from src.training.export import answers
+    from src.training.network import outputs
+
+    network, onnx, rows = made
+    alone = answers(onnx, rows)
+    for places, found in outputs(network, rows, 1, 16):
+        np.testing.assert_allclose(found.numpy(), alone[places], atol=1e-4)
+
+
+def test_another_graph_is_refused(made):
+    from src.training.export import check_alike
+
+    network, onnx, rows = made
+    bias = network.head.bias.data.clone()
+    network.head.bias.data[0] += 1
+    with pytest.raises(UserError, match="answers differently once exported"):
+        check_alike(network, onnx, rows[:4], np.eye(3), np.zeros(3))
+    network.head.bias.data = bias
+
+
+def test_a_graph_holds_no_path_and_declares_two_inputs_of_any_length(made):
+    import onnx as onnx_format
+
+    graph = onnx_format.load_model_from_string(made[1])
+    assert not graph.functions
+    assert b"site-packages" not in made[1]
+    assert b".py" not in made[1]
+    assert [found.name for found in graph.graph.input] == ["input_ids", "attention_mask"]
+    for found in graph.graph.input:
+        shape = found.type.tensor_type.shape.dim
+        assert (shape[0].dim_value, shape[1].dim_value) == (1, 0)
+        assert found.type.tensor_type.elem_type == onnx_format.TensorProto.INT64
+
+
+def test_int8_is_smaller_and_the_same_bytes_again(made):
+    from src.training.export import to_int8
+
+    small = to_int8(made[1])
+    assert small == to_int8(made[1])
+    assert len(small) < 0.6 * len(made[1])
+
+
+def test_the_choice_follows_what_validation_says(made, monkeypatch):
+    from src.training import export
+
+    _, onnx, rows = made
+    eye, zero = np.eye(3), np.zeros(3)
+    truth = [LABELS[place] for place in export.answers(onnx, rows).argmax(axis=1)]
+
+    def chosen(quantize, rows=rows, truth=truth):
+        graph, facts = export.choose(onnx, quantize, rows, truth, LABELS, eye, zero)
+        assert (graph == onnx) == (facts["precision"] == "fp32")
+        return facts
+
+    assert chosen("false") == {"precision": "fp32"}
+    assert chosen("auto", rows[:29], truth[:29]) == {"precision": "fp32"}
+    assert chosen("true", [], []) == {"precision": "int8"}
+    facts = chosen("auto")
+    fine = facts["int8_agreement"] >= 0.99 and facts["int8_f1_change"] >= -0.005
+    assert facts["precision"] == ("int8" if fine else "fp32")
+    monkeypatch.setattr(export, "LEAST_ALIKE", 0.0)
+    monkeypatch.setattr(export, "MOST_LOST", 1.0)
+    assert chosen("auto")["precision"] == "int8"
+    monkeypatch.setattr(export, "LEAST_ALIKE", 1.1)
+    assert chosen("auto")["precision"] == "fp32"
+    assert chosen("true")["precision"] == "int8"
