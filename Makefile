@@ -39,6 +39,9 @@ soak: $(VENV)/.test ## Kill the pipeline at random points until stopped (ROUNDS=
 bench-serve: $(VENV)/.main ## Measure what serving costs, into benchmarks/serve.md
 	python -m benchmarks.serve
 
+bench-sentiment: $(VENV)/.main ## Measure sentiment models beside peers, into benchmarks/sentiment.md (DATA=<folder>)
+	python -m benchmarks.sentiment $(ARGS)
+
 lint: $(VENV)/.test ## Check style, format and types
 	ruff check .
 	ruff format --check .
@@ -79,4 +82,4 @@ $(VENV)/.test: $(VENV)/.main requirements-test.txt
 	$(INSTALL) -r pyproject.toml --extra roberta --extra search -r requirements-test.txt
 	touch $@
 
-.PHONY: help main plan test soak bench-serve bench-rerun lint ui server docs lock clean
+.PHONY: help main plan test soak bench-serve bench-rerun bench-sentiment lint ui server docs lock clean

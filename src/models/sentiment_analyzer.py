@@ -30,6 +30,9 @@ from mlflow.pyfunc.model import PythonModel
 REQUIREMENTS = ("mlflow>=3.3.1,<4", "numpy>=1.26,<3", "pandas>=2,<3")
 ENCODER_REQUIREMENTS = ("onnxruntime>=1.20,<2", "tokenizers>=0.20,<1")
 
+Scores = dict[str, float]  # by class
+Span = tuple[int, int]  # where a sentence starts and ends in its text
+
 SCHEMA_VERSION = 1  # of the model folder
 FILES = ("settings.json", "weights.npz")
 ENCODER_FILES = ("encoder.onnx", "tokenizer.json")
@@ -166,7 +169,7 @@ def _valence(tokens: list[str], place: int, lexicon: Mapping[str, float]) -> flo
     return value
 
 
-def sentences(text: str) -> list[tuple[int, int]]:
+def sentences(text: str) -> list[Span]:
     """Find the sentences of a text: where each starts and ends.
 
     Examples
@@ -316,13 +319,21 @@ class SentimentAnalyzer(PythonModel):
             There is not exactly one column `text`.
         """
         listed = bool((params or {}).get("sentences", False))
-        return [self._answer(text, listed) for text in texts_of(model_input)]
+        texts = texts_of(model_input)
+        read = {text: self._read(text) for text in dict.fromkeys(texts)}  # each text once
+        return [self._answer(*read[text], listed) for text in texts]
 
-    def _answer(self, text: str, listed: bool) -> dict[str, Any]:
-        scores = self._scores(text)
-        spans = sentences(text)[:MOST_SENTENCES]
-        alone = len(spans) < 2
-        each = [scores if alone else self._scores(text[start:end]) for start, end in spans]
+    def _read(self, text: str) -> tuple[Scores, list[tuple[Span, Scores]]]:
+        """Score a text and each of its sentences."""
+        scores, spans = self._scores(text), sentences(text)[:MOST_SENTENCES]
+        if len(spans) < 2:
+            return scores, [(span, scores) for span in spans]
+        return scores, [((start, end), self._scores(text[start:end])) for start, end in spans]
+
+    def _answer(
+        self, scores: Scores, parts: list[tuple[Span, Scores]], listed: bool
+    ) -> dict[str, Any]:
+        """Put an answer together, of which nothing is shared with another."""
         sentiment = max(scores, key=lambda name: scores[name])
         confidence = scores[sentiment]
         level = next((name for name, least in LEVELS if confidence >= least), "low")
@@ -330,8 +341,8 @@ class SentimentAnalyzer(PythonModel):
             "sentiment": sentiment,
             "confidence": confidence,
             "confidence_level": level,
-            "all_scores": scores,
-            "mixed": mixed(each),
+            "all_scores": dict(scores),
+            "mixed": mixed([found for _, found in parts]),
         }
         if listed:
             answer["sentences"] = [
@@ -341,11 +352,11 @@ class SentimentAnalyzer(PythonModel):
                     "sentiment": max(found, key=lambda name: found[name]),
                     "all_scores": dict(found),
                 }
-                for (start, end), found in zip(spans, each, strict=True)
+                for (start, end), found in parts
             ]
         return answer
 
-    def _scores(self, text: str) -> dict[str, float]:
+    def _scores(self, text: str) -> Scores:
         logits, evidence = self._intercept, False
         for analyzer, vocabulary, idf, weights in self._blocks:
             counts = Counter(map(vocabulary.get, analyzer(text)))
@@ -374,7 +385,7 @@ class SentimentAnalyzer(PythonModel):
         return {name: scores[self._classes.index(name)] for name in NO_EVIDENCE}
 
 
-def mixed(scores: list[dict[str, float]]) -> float:
+def mixed(scores: list[Scores]) -> float:
     """Say how much good and bad stand side by side in the sentences, 0 to 1."""
     strongest = (max((one[name] for one in scores), default=0.0) for name in OPPOSITES)
     return min(1.0, 2 * min(strongest))

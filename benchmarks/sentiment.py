@@ -1,0 +1,283 @@
+"""How well sentiment models answer on texts they never saw, beside peers, and at what price.
+
+`make bench-sentiment` trains every family and the peers that learn on the built-in corpus, and
+scores all of them on the held-out journal entries. `DATA=<folder>` adds public sets that lie
+there as parquet files with columns `text` and `label`: `lemotif_dev` (Li and Parikh 2020),
+`semeval2017` (Rosenthal et al. 2017), `goemotions` (Demszky et al. 2020, first-person comments
+only) and `dair_emotion` (Saravia et al. 2018). Nothing of them is trained on. Peers that are
+packages live in an environment of their own. The table goes to `benchmarks/sentiment.md`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from src.evaluation.sentiment import CLASSES, sentiment_metrics
+
+ROOT = Path(__file__).resolve().parents[1]
+SETS = ("lemotif_dev", "semeval2017", "goemotions", "dair_emotion")
+MOST = 1_000  # texts of a set, drawn with a fixed seed
+LATENCY_TEXTS = 50
+BY_RULE = """
+import json, sys
+texts = json.load(sys.stdin)
+if sys.argv[1] == "VADER":
+    from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
+    score = lambda text, ask=SentimentIntensityAnalyzer().polarity_scores: ask(text)["compound"]
+else:
+    from textblob import TextBlob
+    score = lambda text: TextBlob(text).sentiment.polarity
+import time
+start = time.process_time()
+scores = [score(text) for text in texts]
+json.dump([scores, time.process_time() - start], sys.stdout)
+"""
+NEUTRAL = 0.05  # within this of 0 VADER's authors, and we for TextBlob, say neutral
+Scores = np.ndarray[Any, np.dtype[np.float64]]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one model answered to all texts, and what it cost."""
+
+    scores: Scores
+    fit_seconds: float
+    per_second: float
+    latency: float
+    size: float
+
+
+def read_sets(folder: str) -> pd.DataFrame:
+    """Gather held-out texts: columns `set`, `text` and `label`."""
+    from src.data import journal
+
+    found = [
+        pd.DataFrame({"set": "journal", "text": entry.text, "label": entry.sentiment}, index=[0])
+        for entry in journal.held_out()
+        if entry.sentiment
+    ]
+    for name in SETS if folder else ():
+        rows = pd.read_parquet(Path(folder) / f"{name}.parquet")
+        if "first_person" in rows:
+            rows = rows[rows["first_person"]]
+        rows = rows[rows["label"].isin(CLASSES)]
+        if name in ("lemotif_dev", "dair_emotion"):  # three, or no, neutral texts
+            rows = rows[rows["label"] != "neutral"]
+        rows = rows.sample(min(MOST, len(rows)), random_state=0)
+        found.append(rows[["text", "label"]].assign(set=name))
+    return pd.concat(found, ignore_index=True)
+
+
+def by_rule(name: str, python: Path, texts: Sequence[str]) -> Result:
+    """Ask a lexicon: one number a text, which is taken for an answer without a confidence."""
+    done = subprocess.run(
+        [str(python), "-c", BY_RULE, name],
+        input=json.dumps(list(texts)),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    numbers, seconds = json.loads(done.stdout)
+    answers = np.digitize(numbers, [-NEUTRAL, NEUTRAL])
+    return Result(np.eye(3)[answers], 0.0, len(texts) / seconds, seconds / len(texts), 0.0)
+
+
+def measured(
+    fit: Callable[[], Callable[[Sequence[str]], Scores]], texts: Sequence[str], size: float = 0.0
+) -> Result:
+    """Fit and ask, in CPU seconds; the latency is the wall time of single texts, their median."""
+    start = time.process_time()
+    ask = fit()
+    fitted = time.process_time() - start
+    start = time.process_time()
+    scores = ask(texts)
+    asked = time.process_time() - start
+    waits = []
+    for text in texts[:LATENCY_TEXTS]:
+        began = time.perf_counter()
+        ask([text])
+        waits.append(time.perf_counter() - began)
+    return Result(scores, fitted, len(texts) / asked, float(np.median(waits)), size)
+
+
+def family(name: str, train: pa.Table, valid: pa.Table, texts: Sequence[str]) -> Result:
+    """Fit one of this project's families with its defaults, and ask the class that ships."""
+    from src.models.sentiment_analyzer import MODEL
+    from src.training.family import families
+
+    chosen = families("sentiment")[name]
+    with tempfile.TemporaryDirectory() as kept:
+        folder = Path(kept)
+
+        def fit() -> Callable[[Sequence[str]], Scores]:
+            chosen.fit(train, valid, chosen.params(), folder, 7, lambda line: None)
+            model = MODEL.from_folder(folder)
+
+            def ask(some: Sequence[str]) -> Scores:
+                rows = model.predict(None, pd.DataFrame({"text": list(some)}))
+                return np.array([[row["all_scores"][c] for c in CLASSES] for row in rows])
+
+            return ask
+
+        found = measured(fit, texts)
+        size = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
+    return Result(found.scores, found.fit_seconds, found.per_second, found.latency, size)
+
+
+def nb_svm(train: pa.Table) -> Callable[[Sequence[str]], Scores]:
+    """Fit NB-SVM (Wang and Manning 2012): n-grams times log-count ratios, one class at a time."""
+    from sklearn.feature_extraction.text import CountVectorizer
+    from sklearn.linear_model import LogisticRegression
+
+    rows = train.filter(train["label"].is_valid())
+    labels = np.array(rows["label"].to_pylist())
+    vectorizer = CountVectorizer(ngram_range=(1, 2), binary=True, min_df=2)
+    counts = vectorizer.fit_transform(rows["text"].to_pylist())
+    models = []
+    for label in CLASSES:
+        inside = labels == label
+        positive, negative = (1 + np.asarray(counts[side].sum(0))[0] for side in (inside, ~inside))
+        ratio = np.log(positive / positive.sum()) - np.log(negative / negative.sum())
+        model = LogisticRegression(C=1.0, max_iter=500).fit(counts.multiply(ratio).tocsr(), inside)
+        models.append((ratio, model))
+
+    def ask(texts: Sequence[str]) -> Scores:
+        some = vectorizer.transform(texts)
+        columns = [m.predict_proba(some.multiply(ratio).tocsr())[:, 1] for ratio, m in models]
+        scores = np.stack(columns, axis=1)
+        return np.asarray(scores / scores.sum(axis=1, keepdims=True))
+
+    return ask
+
+
+def frozen_encoder(train: pa.Table) -> Callable[[Sequence[str]], Scores]:
+    """Fit logistic regression on the vectors of a sentence encoder, MiniLM in 8 bits."""
+    from sklearn.linear_model import LogisticRegression
+
+    from src.training.encoder import vectors
+    from src.training.train_sentiment_analysis_semantic import MAX_TOKENS, read_encoder
+
+    files = read_encoder()
+    parts = files["encoder.onnx"], files["tokenizer.json"].decode(), MAX_TOKENS
+
+    def encode(texts: Sequence[str]) -> Scores:
+        return vectors(*parts, texts, lambda line: None)
+
+    rows = train.filter(train["label"].is_valid())
+    model = LogisticRegression(max_iter=1000, class_weight="balanced")
+    model.fit(encode(rows["text"].to_pylist()), rows["label"].to_pylist())
+    return lambda texts: np.asarray(model.predict_proba(encode(texts)))
+
+
+def row(name: str, part: pd.DataFrame, scores: Scores) -> str:
+    """Write a line: figures on one set."""
+    from sklearn.metrics import roc_auc_score
+
+    weights = np.ones((1, len(part)), np.uint8)
+    found = sentiment_metrics(part["label"].tolist(), scores, weights)
+    figures = {key: float(values[0]) for key, values in found.items()}
+    recalls = " / ".join(
+        "–" if np.isnan(figures[f"recall_{c}"]) else f"{100 * figures[f'recall_{c}']:.0f}"
+        for c in CLASSES
+    )
+    polar = (part["label"] != "neutral").to_numpy()
+    auc = roc_auc_score(part["label"][polar] == "positive", (scores[:, 2] - scores[:, 0])[polar])
+    sure = len(np.unique(scores)) > 2  # a lexicon gives answers, no confidences
+    ece, brier = (f"{figures[n]:.3f}" if sure else "–" for n in ("ece", "brier"))
+    return (
+        f"| {name} | {100 * figures['accuracy']:.1f} | {100 * figures['f1_macro']:.1f} "
+        f"| {100 * figures['recall_macro']:.1f} | {recalls} | {auc:.3f} | {ece} | {brier} |"
+    )
+
+
+def main() -> None:
+    """Fit, ask, and write the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--without", default="", help="models to leave out, like semantic,example")
+    without = parser.parse_args().without.split(",")
+    from src.data.ingestion import ingest
+    from src.data.schema import ENTRIES
+    from src.data.sources import IngestParams
+
+    warnings.simplefilter("ignore")
+    texts = read_sets(os.environ.get("DATA", ""))
+    asked = texts["text"].tolist()
+    with tempfile.TemporaryDirectory(prefix="bench-sentiment-") as kept:
+        folder = Path(kept)
+        ingest(IngestParams(), folder / "entries", lambda rows: None)
+        entries = ENTRIES.read(folder / "entries")
+        order = np.random.default_rng(7).permutation(entries.num_rows)
+        cut = int(0.85 * len(order))
+        train, valid = entries.take(order[:cut]), entries.take(order[cut:])
+        subprocess.run(["uv", "venv", "-q", str(folder / "peers")], check=True)
+        python = folder / "peers/bin/python"
+        peers = ("vaderSentiment==3.3.2", "textblob==0.19.0")
+        subprocess.run(["uv", "pip", "install", "-q", "--python", str(python), *peers], check=True)
+        models: dict[str, Callable[[], Result]] = {
+            "VADER": lambda: by_rule("VADER", python, asked),
+            "TextBlob": lambda: by_rule("TextBlob", python, asked),
+            "NB-SVM": lambda: measured(lambda: nb_svm(train), asked),
+            "frozen MiniLM + LR": lambda: measured(lambda: frozen_encoder(train), asked),
+            **{
+                f"family {name}": lambda name=name: family(name, train, valid, asked)  # type: ignore[misc]
+                for name in ("example", "linear", "lexicon", "semantic")
+            },
+        }
+        results = {}
+        for name, run in models.items():
+            if name.removeprefix("family ") not in without:
+                sys.stderr.write(f"{name} …\n")
+                results[name] = run()
+    table = report(texts, results, train.num_rows)
+    (ROOT / "benchmarks/sentiment.md").write_text(table)
+    sys.stdout.write(table)
+
+
+def report(texts: pd.DataFrame, results: dict[str, Result], n_train: int) -> str:
+    """Write the tables: one for each set, one for the prices."""
+    where = f"Python {platform.python_version()}, {platform.machine()}, "
+    where += datetime.now(UTC).strftime("%Y-%m-%d")
+    lines = [
+        "# Sentiment\n",
+        f"Written by `make bench-sentiment`; {where}. All that learn were fitted on the same "
+        f"{n_train:,} entries of the built-in corpus. AUC is of positive against negative texts.",
+    ]
+    for name, part in texts.groupby("set", sort=False):
+        lines.append(f"\n## {name}: {len(part):,} texts\n")
+        lines.append(
+            "| model | accuracy | macro-F1 | macro-recall | recall −/0/+ | AUC | ECE | Brier |"
+        )
+        lines.append("|---|---|---|---|---|---|---|---|")
+        at = part.index.to_numpy()
+        lines += [row(model, part, found.scores[at]) for model, found in results.items()]
+    lines.append("\n## Price\n")
+    lines.append("| model | fit, CPU s | texts per CPU s | one text | on disk |")
+    lines.append("|---|---|---|---|---|")
+    for model, found in results.items():
+        size = f"{found.size:.1f} MB" if found.size else "–"
+        lines.append(
+            f"| {model} | {found.fit_seconds:.0f} | {found.per_second:,.0f} "
+            f"| {1000 * found.latency:.2f} ms | {size} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()
