@@ -60,7 +60,7 @@ docs: $(VENV)/.main ## Write MLproject and the README's table from the declared 
 	python -m src.pipeline.project
 
 lock: $(VENV)/.main ## Compile the locks anew from pyproject.toml
-	uv pip compile $(LOCK) pyproject.toml --extra roberta --extra search -o requirements.txt
+	uv pip compile $(LOCK) pyproject.toml --all-extras -o requirements.txt
 	uv pip compile $(LOCK) --group test -c requirements.txt -o requirements-test.txt
 LOCK := --quiet --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
@@ -79,7 +79,7 @@ $(VENV)/.main: pyproject.toml requirements.txt | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.test: $(VENV)/.main requirements-test.txt
-	$(INSTALL) -r pyproject.toml --extra roberta --extra search -r requirements-test.txt
+	$(INSTALL) -r pyproject.toml --all-extras -r requirements-test.txt
 	touch $@
 
 .PHONY: help main plan test soak bench-serve bench-rerun bench-sentiment lint ui server docs lock clean

@@ -184,5 +184,6 @@ SEMANTIC = Family(
     fit_with_encoder,
     LexiconParams,
     requires=("scikit-learn", "onnxruntime", "tokenizers"),
+    extra="encoder",
 )
 FAMILIES = (LEXICON, SEMANTIC)
