@@ -24,6 +24,7 @@ from src.registry import (
     ARCHIVED,
     CHAMPION,
     MOVED,
+    MOVES,
     PRODUCTION,
     STAGE,
     SUPERSEDED_BY,
@@ -31,6 +32,7 @@ from src.registry import (
     aliases_of,
     champion,
     differs,
+    fitted,
     versions,
     wanted_aliases,
 )
@@ -40,7 +42,6 @@ AGAIN = "pipeline.again"  # the version whose model this one holds again
 FORCED = "pipeline.force_reason"
 OF_ITS_OWN = (SUPERSEDED_BY, REPLACED, AGAIN, STAGE, MOVED)  # tags that a copy does not take over
 LOOKS = 10  # how often the registry is looked at before others are left to put it right
-MOVES = "\n\n## Moves\n"
 STAGELESS = {"NOT_IMPLEMENTED", "ENDPOINT_NOT_FOUND", "FEATURE_DISABLED"}
 
 
@@ -172,7 +173,7 @@ def again(version: Version) -> Version:
             version.source,
             run_id=version.run_id or None,
             tags={**kept, AGAIN: first},
-            description=f"_Version {first} again._\n\n" + card_of(version),
+            description=fitted(f"_Version {first} again._\n\n" + card_of(version)),
         )
     return next(v for v in versions(version.name) if v.number == int(made.version))
 
@@ -191,7 +192,7 @@ def note(version: Version, text: str, reason: Reason) -> None:
     when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     why = " ".join(reason.why.split())
     moves += f"\n- {when}: {text}, by {reason.by}. {why} (run `{reason.run_id}`)"
-    client.update_model_version(version.name, number, card + MOVES + moves)
+    client.update_model_version(version.name, number, fitted(card, moves))
 
 
 def set_stage(version: Version, stage: str) -> None:

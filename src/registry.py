@@ -17,6 +17,9 @@ from src.pipeline.caller import tracking_uri
 from src.pipeline.lookup import UnreadableError, reader
 
 CHAMPION, CHALLENGER = "champion", "challenger"
+MOVES = "\n\n## Moves\n"  # what parts a version's card from its moves
+LONGEST = 5_000  # characters of a description that MLflow's tables hold
+LONGEST_MOVE, LEAST_MOVES = 600, 3
 PRODUCTION, STAGING, ARCHIVED, NONE = "Production", "Staging", "Archived", "None"
 ALIASES = {PRODUCTION: CHAMPION, STAGING: CHALLENGER}
 STAGE = "pipeline.stage"  # where the registry itself keeps none
@@ -223,7 +226,20 @@ def write_card(version: Version, card: str) -> None:
     """Give a version its card."""
     import mlflow
 
-    mlflow.MlflowClient().update_model_version(version.name, str(version.number), card)
+    mlflow.MlflowClient().update_model_version(version.name, str(version.number), fitted(card))
+
+
+def fitted(card: str, moves: str = "") -> str:
+    """Join a card and a version's moves to a description that every database keeps.
+
+    The oldest moves go first, down to three; then the end of the card.
+    """
+    lines = [line[:LONGEST_MOVE] for line in moves.strip().splitlines()]
+    while len(lines) > LEAST_MOVES and len(card) + sum(map(len, lines)) > LONGEST - LONGEST_MOVE:
+        lines.pop(0)
+    below = "\n".join([MOVES, *lines]) if lines else ""
+    room = LONGEST - len(below)
+    return (card if len(card) <= room else card[: room - 1] + "…") + below
 
 
 def register(name: str, model_uri: str, tags: Mapping[str, str], card: str) -> Version:

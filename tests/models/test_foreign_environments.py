@@ -41,6 +41,7 @@ FOREIGN = Path(__file__).with_name("foreign.py")
 # The newest release and the oldest that the requirements allow, and one between.
 WANTED = [("3.11", "3.17.2"), ("3.12", "3.10.1"), ("3.13", "3.3.1"), ("3.13", "3.17.2")]
 BESIDE = "fastapi"  # installs in the same environment as a service does
+PLAIN = {".py", ".json", ".npz", ".onnx"}  # an ONNX graph names operators and holds arrays
 MOST_REQUIREMENTS = 5  # three, and two more of models with an encoder
 
 
@@ -347,7 +348,7 @@ def test_every_file_of_every_logged_model_is_plain(shelf: Shelf) -> None:
     for copy in shelf.copies.values():
         for path in (p for p in copy.rglob("*") if p.is_file()):
             content = path.read_bytes()
-            assert path.name in beside or path.suffix in {".py", ".json", ".npz", ".safetensors"}
+            assert path.name in beside or path.suffix in PLAIN
             assert not content.startswith((b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"))
             if path.suffix == ".npz":
                 with np.load(path, allow_pickle=False) as arrays:

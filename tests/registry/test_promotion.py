@@ -61,6 +61,22 @@ def test_a_move_is_written_below_the_card_of_both(shelf: Registry) -> None:
     assert "Production → Archived, replaced by version 3, by ann." in old
 
 
+def test_card_and_moves_stay_within_what_a_database_holds() -> None:
+    """PostgreSQL refuses a longer description, which sqlite takes."""
+    moves = [f"- move {number} {'because ' * 30}" for number in range(50)]
+    said = registry.fitted("card " * 500, "\n" + "\n".join(moves))
+    assert len(said) <= 5_000
+    assert said.startswith("card card")
+    assert said.endswith(moves[-1])
+    assert "- move 45 " in said
+    assert "- move 1 " not in said
+    long = registry.fitted("card " * 5_000, "\n" + "\n".join(moves))
+    assert len(long) <= 5_000
+    assert long.count("\n- move ") == 3
+    assert registry.fitted("card " * 5_000).endswith("card…")
+    assert registry.fitted("card") == "card"
+
+
 def test_previous_goes_back_and_back_again(shelf: Registry) -> None:
     for content in "abc":
         shelf.promote(content)

@@ -181,7 +181,7 @@ def test_a_model_that_is_no_better_is_refused_and_leaves_the_registry_alone(
     made: Pipeline,
 ) -> None:
     before = made.client.search_model_versions("name = 'journal_sentiment_analyzer'")
-    words = ("-P", "model=sentiment", "-P", "max_features=100")
+    words = ("-P", "model=sentiment", "-P", "c=0.5")
     done = made.main(*words)
     assert done.returncode == 3, done.stdout + done.stderr
     assert "not registered" in done.stdout
@@ -250,7 +250,7 @@ def test_under_the_launcher_a_refusal_is_no_failure_and_a_reuse_is_marked(made: 
         [
             *(sys.executable, "-m", "mlflow", "run", ".", "-e", "register"),
             *("--env-manager", "local", "-P", "model=sentiment"),
-            *("-P", f"source={made.journal}", "-P", "max_features=100"),
+            *("-P", f"source={made.journal}", "-P", "c=0.5"),
         ],
         cwd=made.project,
         env=env,

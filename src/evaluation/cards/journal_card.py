@@ -12,17 +12,19 @@ if TYPE_CHECKING:
     from src.evaluation.behaviour import Failures
     from src.evaluation.journal import Journal
 
+LEFT_OUT = ("journal_accuracy", "journal_brier")  # in the evaluation, not on the card
 NO_GATE = "No gate rests on these figures."
 
 
 def on_journals(journal: Journal) -> str:
-    """Write every figure on the held-out journal with its interval."""
+    """Write the figures on the held-out journal with its interval."""
     left_out = f" Of more it was, and {journal.n_left_out:,} are left out." * bool(
         journal.n_left_out
     )
     rows = "\n".join(
         f"| {spelled(name.removeprefix('journal_'))} | {figure} |"
         for name, figure in journal.metrics.items()
+        if name not in LEFT_OUT
     )
     auc = f"\n\nMixed are {journal.n_mixed:,} more entries." * (
         "journal_mixed_auc" in journal.metrics
@@ -36,15 +38,18 @@ def on_journals(journal: Journal) -> str:
 
 def on_pairs(behaviour: Mapping[str, Failures]) -> str:
     """Write for each kind of minimal pairs how many failed."""
-    rows = "\n".join(
-        f"| {kind.replace('_', ' ')} | {found.pairs} | {found.failures} ({found.rate:.0%}) | "
-        + ("|" if found.largest_change is None else f"{found.largest_change:.3f} |")
-        for kind, found in {**behaviour, "all": overall(behaviour)}.items()
+    found = ", ".join(
+        f"{kind.replace('_', ' ')} {of.failures} of {of.pairs}" for kind, of in behaviour.items()
+    )
+    total = overall(behaviour)
+    swaps = ", ".join(
+        f"{kind} {of.largest_change:.3f}"
+        for kind, of in behaviour.items()
+        if of.largest_change is not None
     )
     return (
-        "## Behaviour\n\nPairs of texts that differ in one thing (after Ribeiro et al., 2020), and "
-        "how many are not answered as they must be. Where only a name, a place, a gender or a "
-        "dialect is swapped, the largest change of the score of positive minus that of negative "
-        f"stands beside it. {NO_GATE}\n\n"
-        f"| kind | pairs | failures | largest change |\n|---|---|---|---|\n{rows}"
+        "## Behaviour\n\nOf pairs of texts that differ in one thing (after Ribeiro et al., 2020) "
+        f"{total.failures} of {total.pairs} ({total.rate:.0%}) are not answered as they must be: "
+        f"{found}. Largest change of positive minus negative where only one thing is swapped: "
+        f"{swaps or 'not measured'}. {NO_GATE}"
     )

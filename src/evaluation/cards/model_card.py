@@ -41,6 +41,7 @@ LIMITS = {
     ),
 }
 CREDENTIALS = re.compile(r"(?<=://)[^/@]*@")
+LEFT_OUT = ("precision", "log_loss")  # in the evaluation, not on the card, which has its bounds
 ORDER = ("ingest", "split", "train", "evaluate")
 
 
@@ -159,7 +160,7 @@ def trained_on(made: Made) -> str:
 
 
 def figures(evaluation: Evaluation) -> str:
-    """Write every metric beside the trivial baseline's, and the champion's where there was one."""
+    """Write the metrics beside the trivial baseline's, and the champion's where there was one."""
     champion = evaluation.champion.metrics if evaluation.champion else {}
     head = "| metric | this model | trivial baseline |"
     rows = [
@@ -167,6 +168,8 @@ def figures(evaluation: Evaluation) -> str:
         "|---|---|---|" + "---|" * bool(champion),
     ]
     for name, own in evaluation.metrics.items():
+        if name.startswith(LEFT_OUT):
+            continue
         row = f"| {spelled(name)} | {own} | {evaluation.baseline.get(name, '')} |"
         rows.append(row + (f" {champion.get(name, '')} |" if champion else ""))
     return "\n".join(rows)
