@@ -63,7 +63,7 @@ def test_a_move_is_written_below_the_card_of_both(shelf: Registry) -> None:
 
 def test_card_and_moves_stay_within_what_a_database_holds() -> None:
     """PostgreSQL refuses a longer description, which sqlite takes."""
-    moves = [f"- move {number} {'because ' * 30}" for number in range(50)]
+    moves = [f"- move {number} {'because' * 30}" for number in range(50)]
     said = registry.fitted("card " * 500, "\n" + "\n".join(moves))
     assert len(said) <= 5_000
     assert said.startswith("card card")
