@@ -25,6 +25,15 @@ def pytest_configure() -> None:
         signal.signal(number, signal.default_int_handler)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Count as slow what fits a family that an extra installs: encoders take seconds."""
+    for item in items:
+        given = getattr(item, "callspec", None)
+        if given and any(getattr(value, "extra", "") for value in given.params.values()):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture
 def journal(tmp_path: Path) -> Path:
     """A journal of 900 entries by 60 people, labelled, dated and with topics."""
