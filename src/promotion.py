@@ -19,6 +19,7 @@ import mlflow
 from mlflow.exceptions import MlflowException
 
 from src.errors import UserError
+from src.pipeline.patience import written
 from src.registry import (
     ALIASES,
     ARCHIVED,
@@ -129,13 +130,13 @@ def move(asked: Version, stage: str, reason: Reason) -> Move:
     number, replaced = str(target.number), None
     if stage == PRODUCTION and before and before.identity != target.identity:
         replaced = before
-        client.set_model_version_tag(name, number, REPLACED, str(before.number))
+        written(client.set_model_version_tag, name, number, REPLACED, str(before.number))
         if reason.by_evidence:
-            client.set_model_version_tag(name, str(before.number), SUPERSEDED_BY, number)
+            written(client.set_model_version_tag, name, str(before.number), SUPERSEDED_BY, number)
     if SUPERSEDED_BY in target.tags and stage in ALIASES:
-        client.delete_model_version_tag(name, number, SUPERSEDED_BY)
+        written(client.delete_model_version_tag, name, number, SUPERSEDED_BY)
     if reason.forced:
-        client.set_model_version_tag(name, number, FORCED, reason.forced)
+        written(client.set_model_version_tag, name, number, FORCED, reason.forced)
     if target.stage != stage:
         set_stage(target, stage)
     settle(name)
@@ -168,7 +169,8 @@ def again(version: Version) -> Version:
     kept = {name: value for name, value in version.tags.items() if name not in OF_ITS_OWN}
     first = version.tags.get(AGAIN, str(version.number))
     with quiet():
-        made = mlflow.MlflowClient().create_model_version(
+        made = written(
+            mlflow.MlflowClient().create_model_version,
             version.name,
             version.source,
             run_id=version.run_id or None,
@@ -192,17 +194,21 @@ def note(version: Version, text: str, reason: Reason) -> None:
     when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     why = " ".join(reason.why.split())
     moves += f"\n- {when}: {text}, by {reason.by}. {why} (run `{reason.run_id}`)"
-    client.update_model_version(version.name, number, fitted(card, moves))
+    written(client.update_model_version, version.name, number, fitted(card, moves))
 
 
 def set_stage(version: Version, stage: str) -> None:
     """Move one version; what stands in Production meanwhile is archived."""
     client, name, number = mlflow.MlflowClient(), version.name, str(version.number)
-    client.set_model_version_tag(name, number, MOVED, stage)
+    written(client.set_model_version_tag, name, number, MOVED, stage)
     try:
         with quiet():
-            client.transition_model_version_stage(
-                name, number, stage, archive_existing_versions=stage == PRODUCTION
+            written(
+                client.transition_model_version_stage,
+                name,
+                number,
+                stage,
+                archive_existing_versions=stage == PRODUCTION,
             )
         return
     except (NotImplementedError, AttributeError):
@@ -211,12 +217,12 @@ def set_stage(version: Version, stage: str) -> None:
         if error.error_code not in STAGELESS and "support" not in str(error):
             raise
     # The registry knows no stages: the alias is the stage, and the tag tells that it is.
-    client.set_model_version_tag(name, number, STAGE, stage)
+    written(client.set_model_version_tag, name, number, STAGE, stage)
     for known, alias in ALIASES.items():
         if known == stage:
-            client.set_registered_model_alias(name, alias, number)
+            written(client.set_registered_model_alias, name, alias, number)
         elif aliases_of(name).get(alias) == version.number:
-            client.delete_registered_model_alias(name, alias)
+            written(client.delete_registered_model_alias, name, alias)
 
 
 def settle(name: str) -> None:
@@ -250,7 +256,7 @@ def remember(name: str, standing: Version) -> Version:
     before = next((v for v in versions(name) if v.number == old), None)
     if before and before.identity != standing.identity:
         client = mlflow.MlflowClient()
-        client.set_model_version_tag(name, str(standing.number), REPLACED, str(old))
+        written(client.set_model_version_tag, name, str(standing.number), REPLACED, str(old))
     return standing
 
 
@@ -259,9 +265,9 @@ def follow(name: str, known: list[Version]) -> None:
     client, aliases, wanted = mlflow.MlflowClient(), aliases_of(name), wanted_aliases(known)
     for alias in ALIASES.values():
         if alias in wanted and aliases.get(alias) != wanted[alias]:
-            client.set_registered_model_alias(name, alias, str(wanted[alias]))
+            written(client.set_registered_model_alias, name, alias, str(wanted[alias]))
         elif alias in aliases and alias not in wanted:
-            client.delete_registered_model_alias(name, alias)
+            written(client.delete_registered_model_alias, name, alias)
 
 
 def previous(name: str) -> Version:

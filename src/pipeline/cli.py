@@ -85,9 +85,10 @@ def note_failure(error: BaseException) -> None:
     if not launched() or is_away(error):
         return
     with suppress(Exception):  # the store itself may be what failed
+        from src.pipeline.patience import written
         from src.pipeline.runs import Store
 
-        Store().client.set_tag(launcher_run(), FAILURE, one_line(error))
+        written(Store().client.set_tag, launcher_run(), FAILURE, one_line(error))
 
 
 def note_stop(why: str) -> None:

@@ -16,6 +16,7 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 UNWRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM}
 CUT_OFF = {"OperationalError", "AdminShutdown", "CrashShutdown", "CannotConnectNow"}
 KEPT = "What was sealed is kept: run the same again then."
+COLLIDED = ("IntegrityError", "UniqueViolation", "row(s); 0 were")
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -82,3 +83,14 @@ def is_away(error: BaseException) -> bool:
         if getattr(link, "error_code", "") == "TEMPORARILY_UNAVAILABLE":
             return not any(type(cause).__module__ == "sqlite3" for cause in chain(link))
     return False
+
+
+def is_collision(error: BaseException) -> bool:
+    """Tell whether a store refused to write because somebody wrote the same at the same time.
+
+    MLflow looks whether a tag or an alias is there and then inserts or changes it; a server hands
+    the database's answer on as text.
+    """
+    return getattr(error, "error_code", "") == "BAD_REQUEST" and any(
+        mark in str(error) for mark in COLLIDED
+    )

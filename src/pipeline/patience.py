@@ -20,11 +20,12 @@ from urllib.parse import urlsplit
 
 from src.errors import UserError
 from src.pipeline.caller import FOLDER
-from src.pipeline.faults import is_away
+from src.pipeline.faults import is_away, is_collision
 
 PATIENCE = "PIPELINE_PATIENCE"
 SECONDS = 60.0
 CUTS = 3  # of one call, that are borne
+COLLISIONS = 20
 AT_ONCE = 5.0  # at the start of it all an address that does not answer is more likely wrong
 PORTS = {"http": 80, "https": 443}
 RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
@@ -97,6 +98,17 @@ def asked_again(method: Callable[..., T]) -> Callable[..., T]:
         return method(store, *words, **options)
 
     return patient
+
+
+def written(write: Callable[..., T], *words: Any, **options: Any) -> T:
+    """Write what others may be writing at the same time: the last one to do so wins."""
+    for _ in range(COLLISIONS):
+        try:
+            return write(*words, **options)
+        except Exception as error:
+            if not is_collision(error):
+                raise
+    return write(*words, **options)
 
 
 def connect_patiently(dialect: Any, record: Any, words: Any, options: Any) -> Any:

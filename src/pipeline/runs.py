@@ -35,6 +35,7 @@ from src.pipeline.patience import (
     reach,
     wait_for_databases,
     without_password,
+    written,
 )
 from src.pipeline.results import (
     ACCEPTED,
@@ -284,7 +285,7 @@ class Store:
         if is_away(error):
             lose_patience()
         with suppress(MlflowException):
-            self.client.set_tag(run_id, FAILURE, reason)
+            written(self.client.set_tag, run_id, FAILURE, reason)
 
     def start(self, step: str, title: str, parameters: Mapping[str, Any], backend: Backend) -> bool:
         """Run a step as a project run of its own below the active run; False if it failed."""
@@ -316,11 +317,11 @@ class Store:
             return
         said = found.data.tags.get(FAILURE)
         if said is None:
-            self.client.set_tag(found.info.run_id, FAILURE, why)
+            written(self.client.set_tag, found.info.run_id, FAILURE, why)
         elif said.startswith(STOPPED):  # MLflow has made FAILED of the KILLED it said of itself
             status = "KILLED"
         if status and found.info.status != status:
-            self.client.set_terminated(found.info.run_id, status)
+            written(self.client.set_terminated, found.info.run_id, status)
 
     def upload(self, run_id: str, path: Path) -> None:
         """Put a file or folder among a run's artifacts, under its own name."""
@@ -395,9 +396,9 @@ def close_open(why: str) -> None:
     for run_id in {launcher_run(), *OPEN} - {""}:
         run = client.get_run(run_id)
         if FAILURE not in run.data.tags and run.info.status != "FINISHED":
-            client.set_tag(run_id, FAILURE, why)
+            written(client.set_tag, run_id, FAILURE, why)
         if run.info.status == "RUNNING":
-            client.set_terminated(run_id, "KILLED")
+            written(client.set_terminated, run_id, "KILLED")
 
 
 def sealed(run: Run) -> Sealed | None:

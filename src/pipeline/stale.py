@@ -9,6 +9,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from src.pipeline.owner import OWNER, is_alive, read_owner
+from src.pipeline.patience import written
 from src.pipeline.results import ENTRY_POINT, FAILURE, PARENT, TRIAL
 from src.pipeline.step import entry_points
 
@@ -24,8 +25,8 @@ def close_stale_runs(client: MlflowClient, experiment_id: str) -> int:
         why = is_stale(client, run)
         # The owner may have finished it just before it ended.
         if why and client.get_run(run.info.run_id).info.status == "RUNNING":
-            client.set_tag(run.info.run_id, FAILURE, why)
-            client.set_terminated(run.info.run_id, "KILLED")
+            written(client.set_tag, run.info.run_id, FAILURE, why)
+            written(client.set_terminated, run.info.run_id, "KILLED")
             closed += 1
     return closed
 

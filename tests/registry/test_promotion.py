@@ -13,9 +13,12 @@ import mlflow
 import pytest
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import ENDPOINT_NOT_FOUND
+from sqlalchemy import event
+from sqlalchemy.orm import Session
 
 from src import promotion, registry
 from src.errors import UserError
+from src.pipeline.patience import written
 from src.promotion import move
 from src.registry import ARCHIVED, NONE, PRODUCTION, STAGING
 from tests.fakes import PROJECT, environment
@@ -292,6 +295,37 @@ class TestAtOnce:
             move(mine, PRODUCTION, PERSON)
         assert (shelf.latest(), shelf.production()) == ("c", ["c"])
         assert registry.settled(NAME)
+
+    def test_a_write_that_collides_is_made_again(self, shelf: Registry) -> None:
+        shelf.promote("a")
+        waiting = ["theirs"]
+
+        def meanwhile(*_: object) -> None:  # after MLflow's look, before its insert
+            if waiting:
+                shelf.client.set_model_version_tag(NAME, "1", "pipeline.test", waiting.pop())
+
+        event.listen(Session, "before_flush", meanwhile)
+        try:
+            with pytest.raises(MlflowException, match="UNIQUE"):
+                shelf.client.set_model_version_tag(NAME, "1", "pipeline.test", "mine")
+            assert shelf.get(1).tags["pipeline.test"] == "theirs"
+            shelf.client.delete_model_version_tag(NAME, "1", "pipeline.test")
+            waiting.append("theirs")
+            written(shelf.client.set_model_version_tag, NAME, "1", "pipeline.test", "mine")
+        finally:
+            event.remove(Session, "before_flush", meanwhile)
+        assert shelf.get(1).tags["pipeline.test"] == "mine"
+
+    def test_a_write_that_is_refused_is_not_made_again(self, shelf: Registry) -> None:
+        asked = list[str]()
+
+        def refused(number: str) -> None:
+            asked.append(number)
+            shelf.client.set_model_version_tag(NAME, number, "pipeline.test", "mine")
+
+        with pytest.raises(MlflowException, match="not found"):
+            written(refused, "99")
+        assert asked == ["99"]
 
     @pytest.mark.slow
     def test_two_processes(self, shelf: Registry, uri: str, tmp_path: Path) -> None:
