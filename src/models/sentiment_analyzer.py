@@ -14,10 +14,10 @@ import hashlib
 import io
 import itertools
 import json
+import math
 import re
 import unicodedata
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ ENCODER_FILES = ("encoder.onnx", "tokenizer.json")
 TEXT_CHARACTERS = 100_000
 WORD_CHARACTERS = 40
 PIECES = (2, 3, 4, 5)  # lengths of the pieces of words
+KNOWN_WORDS = 20_000  # whose pieces are kept in mind
 
 TOKEN = re.compile(r"\w+(?:'\w+)*|[^\w\s]+")  # a word with inner apostrophes, or a run of signs
 PLAIN_NAME = re.compile(r"[\w.-]{1,40}")
@@ -84,6 +85,11 @@ def normalise(text: str) -> str:
     return plain[:TEXT_CHARACTERS]
 
 
+def tokens(plain: str) -> list[str]:
+    """List the words and the runs of signs of a normalised text."""
+    return [token[:WORD_CHARACTERS] for token in TOKEN.findall(plain)]
+
+
 def words(text: str) -> list[str]:
     """List the words and signs of a text, then each pair of neighbours.
 
@@ -92,7 +98,10 @@ def words(text: str) -> list[str]:
     >>> words("Not  bad!")
     ['not', 'bad', '!', 'not bad', 'bad !']
     """
-    single = [token[:WORD_CHARACTERS] for token in TOKEN.findall(normalise(text))]
+    return _with_pairs(tokens(normalise(text)))
+
+
+def _with_pairs(single: list[str]) -> list[str]:
     return single + [f"{a} {b}" for a, b in itertools.pairwise(single)]
 
 
@@ -107,14 +116,65 @@ def characters(text: str) -> list[str]:
     return [piece for word in normalise(text).split() for piece in _pieces(word)]
 
 
-def _pieces(word: str) -> Iterator[str]:
+def _pieces(word: str) -> list[str]:
     padded = f" {word[:WORD_CHARACTERS]} "
-    for length in PIECES:
-        for start in range(len(padded) - length + 1):
-            yield padded[start : start + length]
+    return [
+        padded[start : start + length]
+        for length in PIECES
+        for start in range(len(padded) - length + 1)
+    ]
 
 
 ANALYZERS = {"words": words, "characters": characters}
+
+
+class Block:
+    """A bag of terms: which of its rows a text has, and what they add to the logits.
+
+    Parameters
+    ----------
+    name
+        Of its analyzer, one of `ANALYZERS`.
+    terms
+        The n terms.
+    idf, weights
+        Shapes `(n,)` and `(n, 3)`.
+    """
+
+    def __init__(self, name: str, terms: list[str], idf: Any, weights: Any) -> None:
+        self._in_pieces = name == "characters"
+        self._vocabulary = {term: row for row, term in enumerate(terms)}
+        self._idf, self._weights = idf, weights
+        self._known: dict[str, np.ndarray[Any, Any]] = {}  # pieces of words that come again
+
+    def logits(self, plain: str, single: list[str]) -> "np.ndarray[Any, Any] | None":
+        """Add up what a normalised text and its tokens have, shape `(3,)`; None for nothing."""
+        if self._in_pieces:
+            parts = [self._rows_of(word) for word in plain.split()]
+            found = np.concatenate(parts) if parts else np.zeros(0, np.intp)
+        else:
+            found = self._rows(_with_pairs(single))
+        if not len(found):
+            return None
+        rows, times = np.unique(found, return_counts=True)
+        values = (1 + np.log(times)) * self._idf[rows]
+        values /= np.sqrt((values * values).sum())
+        # Not a matrix product: those may sum in another order when threads or sizes differ.
+        total: np.ndarray[Any, Any] = (values[:, None] * self._weights[rows]).sum(axis=0)
+        return total
+
+    def _rows(self, terms: list[str]) -> "np.ndarray[Any, Any]":
+        rows = [row for row in map(self._vocabulary.get, terms) if row is not None]
+        return np.array(rows, np.intp)
+
+    def _rows_of(self, word: str) -> "np.ndarray[Any, Any]":
+        found = self._known.get(word)
+        if found is None:
+            found = self._rows(_pieces(word))
+            if len(self._known) >= KNOWN_WORDS:
+                self._known = {}
+            self._known[word] = found
+        return found
 
 
 def polarity(text: str, lexicon: Mapping[str, float]) -> "np.ndarray[Any, Any]":
@@ -130,42 +190,45 @@ def polarity(text: str, lexicon: Mapping[str, float]) -> "np.ndarray[Any, Any]":
     Shape `(4,)`, none for no known word: the sum within -1 to 1, the positive and the negative
     share of the words, and the strongest word divided by 4.
     """
-    tokens = [token[:WORD_CHARACTERS] for token in TOKEN.findall(normalise(text))]
-    found = np.array(
-        [(place, _valence(tokens, place, lexicon)) for place in range(len(tokens))], float
-    ).reshape(-1, 2)
-    found = found[found[:, 1] != 0]
-    if not len(found):
+    return _polarity(tokens(normalise(text)), lexicon)
+
+
+def _polarity(single: list[str], lexicon: Mapping[str, float]) -> "np.ndarray[Any, Any]":
+    found = [
+        (place, value) for place, token in enumerate(single) if (value := _valence(token, lexicon))
+    ]
+    if not found:
         return np.zeros(4)
-    if "but" in tokens:
-        turn = len(tokens) - 1 - tokens[::-1].index("but")
-        found[:, 1] *= np.where(found[:, 0] < turn, BEFORE_BUT, AFTER_BUT)
-    values = found[:, 1]
-    total = values.sum()
-    strongest = values[np.abs(values).argmax()]
+    turn = len(single) - 1 - single[::-1].index("but") if "but" in single else -1
+    values = [_in_context(single, *one, turn) for one in found]
+    total = sum(values)
     return np.array(
         [
-            total / np.sqrt(total * total + FLATNESS),
-            values[values > 0].sum() / len(tokens),
-            -values[values < 0].sum() / len(tokens),
-            strongest / 4,
+            total / math.sqrt(total * total + FLATNESS),
+            sum(value for value in values if value > 0) / len(single),
+            -sum(value for value in values if value < 0) / len(single),
+            max(values, key=abs) / 4,
         ]
     )
 
 
-def _valence(tokens: list[str], place: int, lexicon: Mapping[str, float]) -> float:
-    token = tokens[place]
+def _valence(token: str, lexicon: Mapping[str, float]) -> float:
     value = lexicon.get(token, 0.0)
     if not value and not token[0].isalnum():  # a run of signs: emoji one by one
         value = sum(lexicon.get(sign, 0.0) for sign in token)
-    if not value:
-        return 0.0
-    before = tokens[max(0, place - REACH) : place]
+    return value
+
+
+def _in_context(single: list[str], place: int, value: float, turn: int) -> float:
+    """Strengthen, weaken or turn a word's valence by what stands before it, and by a "but"."""
+    before = single[max(0, place - REACH) : place]
     step = sum(STEP for word in before if STRONGER.fullmatch(word))
     step -= sum(STEP for word in before if WEAKER.fullmatch(word))
     value += step if value > 0 else -step
     if any(NEGATION.fullmatch(word) for word in before):
         value *= TURN
+    if turn >= 0:
+        value *= BEFORE_BUT if place < turn else AFTER_BUT
     return value
 
 
@@ -264,9 +327,8 @@ class SentimentAnalyzer(PythonModel):
         self._blocks = []
         for name in settings["blocks"]:
             terms = arrays[f"{name}.terms"].tobytes().decode().split("\n")
-            vocabulary = {term: row for row, term in enumerate(terms)}
             weights = arrays[f"{name}.idf"], arrays[f"{name}.weights"]
-            self._blocks.append((ANALYZERS[name], vocabulary, *weights))
+            self._blocks.append(Block(name, terms, *weights))
         self._lexicon: dict[str, float] = {}
         if "lexicon.terms" in arrays:
             terms = arrays["lexicon.terms"].tobytes().decode().split("\n")
@@ -357,21 +419,15 @@ class SentimentAnalyzer(PythonModel):
         return answer
 
     def _scores(self, text: str) -> Scores:
+        plain = normalise(text)
+        single = tokens(plain)
         logits, evidence = self._intercept, False
-        for analyzer, vocabulary, idf, weights in self._blocks:
-            counts = Counter(map(vocabulary.get, analyzer(text)))
-            counts.pop(None, None)
-            if not counts:
-                continue
-            evidence = True
-            rows = np.fromiter(counts.keys(), np.intp, len(counts))
-            times = np.fromiter(counts.values(), np.float64, len(counts))
-            values = (1 + np.log(times)) * idf[rows]
-            values /= np.sqrt((values * values).sum())
-            # Not a matrix product: those may sum in another order when threads or sizes differ.
-            logits = logits + (values[:, None] * weights[rows]).sum(axis=0)
+        for block in self._blocks:
+            added = block.logits(plain, single)
+            if added is not None:
+                logits, evidence = logits + added, True
         if self._lexicon:
-            found = polarity(text, self._lexicon)
+            found = _polarity(single, self._lexicon)
             evidence = evidence or bool(found.any())
             logits = logits + (found[:, None] * self._polarity).sum(axis=0)
         if not self._blocks:  # an encoder knows pieces of any word; it was trained on English
