@@ -172,7 +172,7 @@ def frozen_encoder(train: pa.Table) -> Callable[[Sequence[str]], Scores]:
     from sklearn.linear_model import LogisticRegression
 
     from src.training.encoder import vectors
-    from src.training.train_sentiment_analysis_semantic import MAX_TOKENS, read_encoder
+    from src.training.minilm import MAX_TOKENS, read_encoder
 
     files = read_encoder()
     parts = files["encoder.onnx"], files["tokenizer.json"].decode(), MAX_TOKENS

@@ -1,4 +1,4 @@
-"""Where a pretrained encoder lies: a folder, the local Hugging Face cache, or a logged model.
+"""Where a pretrained encoder lies: a folder, Hugging Face's cache, a logged model, a package.
 
 Nothing here imports torch: what was typed is checked, and counts for reuse, before anything heavy.
 Only weights in safetensors are taken, which cannot run code.
@@ -19,8 +19,10 @@ from typing import Any
 
 from src.errors import UserError
 from src.pipeline.caller import caller_folder
+from src.training import minilm
 
 LOGGED = "models:/"
+PACKAGED = "minilm"  # the one backbone that a package index carries, pinned by its hash
 FIXED = re.compile(r"models:/(m-\w+|[^/@]+/\d+)")  # stages and aliases move
 HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 COUNTED = {".json", ".txt", ".model", ".safetensors"}  # files of a backbone, by their ending
@@ -80,15 +82,17 @@ def check(name: str, download: bool, max_tokens: int) -> None:
                 f"Name the version: -P backbone={LOGGED}<name>/<number>",
             )
         return
-    found = _here(name)
-    if found:
+    if name == PACKAGED:
+        minilm.WEIGHTS.check()
+    elif found := _here(name):
         check_whole(found, max_tokens)
     elif not (download and HUB_NAME.fullmatch(name)):
         raise UserError(
             f"the backbone {name!r} is neither a folder ({_folder(name)}) nor in the local "
             f"Hugging Face cache ({hub_cache()}).",
             "Name a folder: -P backbone=/path/to/folder, or a logged model: "
-            f"-P backbone={LOGGED}<name>/<version>, or let it be fetched: -P download=true",
+            f"-P backbone={LOGGED}<name>/<version>, or let it be fetched: -P download=true, "
+            f"or take the small one that comes as a package: -P backbone={PACKAGED}",
         )
 
 
@@ -137,6 +141,8 @@ def fingerprint(name: str, download: bool) -> str:
     """
     if name.startswith(LOGGED):
         return name
+    if name == PACKAGED:
+        return minilm.WEIGHTS.sha256
     if _folder(name).is_dir():
         return Backbone(_folder(name), _folder(name)).digest()
     if snapshot := _cached(name):
@@ -162,8 +168,12 @@ def opened(name: str, download: bool, max_tokens: int) -> Iterator[Backbone]:
     """
     check(name, download, max_tokens)
     with tempfile.TemporaryDirectory() as folder:
-        logged = name.startswith(LOGGED)
-        found = _logged(name, folder) if logged else _here(name) or _fetched(name)
+        if name == PACKAGED:
+            found = _packaged(Path(folder))
+        elif name.startswith(LOGGED):
+            found = _logged(name, folder)
+        else:
+            found = _here(name) or _fetched(name)
         check_whole(found, max_tokens)
         yield found
 
@@ -212,6 +222,11 @@ def _unreachable(name: str, error: Exception) -> UserError:
         f"the backbone {name!r} cannot be fetched from the hub ({type(error).__name__}).",
         "Check the name and the connection, or name a folder: -P backbone=/path/to/folder",
     )
+
+
+def _packaged(folder: Path) -> Backbone:
+    minilm.unpack_weights(folder)
+    return Backbone(folder, folder)
 
 
 def _logged(uri: str, into: str) -> Backbone:

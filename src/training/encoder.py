@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from src.training.calibration import temperature
 from src.training.files import write_model
-from src.training.rows import labelled
+from src.training.rows import labelled, source_weights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,6 +67,7 @@ def write_encoder(
     weights: Floats,
     intercept: Floats,
     valid: pa.Table,
+    journal_weight: float,
     progress: Callable[[str], None],
 ) -> float:
     """Calibrate a model of an encoder alone and write what the shipped model loads.
@@ -77,6 +78,8 @@ def write_encoder(
         Shapes `(d, k)` and `(k,)`: from a text's vector to the logits of the k classes.
     valid
         Entries that were not trained on; those with a label fix the confidence.
+    journal_weight
+        How many others one of the project's own journal counts for in that.
 
     Returns
     -------
@@ -84,7 +87,8 @@ def write_encoder(
     """
     texts, labels = labelled(valid)
     found = vectors(onnx, tokenizer, max_tokens, texts, progress)
-    scale = temperature(found @ weights + intercept, labels, classes) if texts else 1.0
+    own = source_weights(valid, journal_weight)
+    scale = temperature(found @ weights + intercept, labels, classes, own) if texts else 1.0
     write_model(
         folder,
         {"blocks": [], "classes": list(classes), "encoder": {"max_tokens": max_tokens}},

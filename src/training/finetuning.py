@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from src.errors import UserError
 from src.training.checkpoint import Checkpoint
@@ -23,10 +24,11 @@ LONGEST_GRADIENT = 1.0
 
 @dataclass(frozen=True)
 class Examples:
-    """Token ids of n texts, and for each the place of its class."""
+    """Token ids of n texts, and for each the place of its class and how much it counts."""
 
     rows: Rows
     labels: Sequence[int]
+    weights: Sequence[float]
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def finetune(
     optimizer = torch.optim.AdamW(groups(network), lr=plan.learning_rate)
     steps = plan.epochs * -(-len(train.rows) // plan.batch_size)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step, steps))
-    loss_of = nn.CrossEntropyLoss(torch.tensor(plan.class_weights, device=device))
+    class_weights = torch.tensor(plan.class_weights, device=device)
     epoch, best_epoch, best_f1 = 0, 0, -1.0
     best: Mapping[str, Any] = {}
     if state := checkpoint.load():
@@ -96,7 +98,7 @@ def finetune(
         network.train()
         for places in bucketed(train.rows, plan.batch_size, f"{plan.seed} {epoch}"):
             try:
-                step(network, train, places, plan.pad, loss_of, optimizer)
+                step(network, train, places, plan.pad, class_weights, optimizer)
             except torch.cuda.OutOfMemoryError:
                 raise UserError(
                     f"the GPU has too little memory for batches of {plan.batch_size}.",
@@ -130,16 +132,18 @@ def step(
     train: Examples,
     places: Sequence[int],
     pad: int,
-    loss_of: nn.Module,
+    class_weights: torch.Tensor,
     optimizer: torch.optim.Optimizer,
 ) -> None:
     """Learn from one batch."""
     device = next(network.parameters()).device
     ids, mask = padded([train.rows[place] for place in places], pad, device)
     labels = torch.tensor([train.labels[place] for place in places], device=device)
+    weights = torch.tensor([train.weights[place] for place in places], device=device)
     with half(device):
         logits = network(ids, mask)
-    loss_of(logits.float(), labels).backward()
+    losses = functional.cross_entropy(logits.float(), labels, class_weights, reduction="none")
+    ((losses * weights).sum() / (class_weights[labels] * weights).sum()).backward()
     nn.utils.clip_grad_norm_(network.parameters(), LONGEST_GRADIENT)
     optimizer.step()
     optimizer.zero_grad()

@@ -24,6 +24,7 @@ def fit_head(
     network: Network,
     rows: Rows,
     labels: Sequence[str],
+    counts: Sequence[float],
     c: float,
     balance: float,
     pad: int,
@@ -35,8 +36,8 @@ def fit_head(
 
     Parameters
     ----------
-    rows, labels
-        Token ids and class of each text.
+    rows, labels, counts
+        Token ids and class of each text, and how much it counts.
     c, balance
         Inverse strength of the penalty, and the weight of rare classes.
     pad
@@ -59,6 +60,6 @@ def fit_head(
     say(f"roberta: fitting the head on {features.shape[1]:,} features")
     model = LogisticRegression(C=c, class_weight=class_weights(labels, balance), max_iter=1000)
     with threadpool_limits(1):  # sums in another order have other last digits
-        model.fit((features - mean) / spread, labels)
+        model.fit((features - mean) / spread, labels, counts)
     weights = model.coef_.T / spread[:, None]
     return weights, model.intercept_ - mean @ weights

@@ -11,7 +11,7 @@ from src.errors import UserError
 from src.pipeline.step import param
 from src.training.calibration import temperature
 from src.training.files import text_array, write_model
-from src.training.rows import class_weights, labelled
+from src.training.rows import balance_param, class_weights, labelled
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,13 +29,7 @@ class LinearParams:
     c: float = param(
         1.0, "Inverse strength of the L2 penalty", low=1e-4, high=1e4, search=(0.05, 20.0), log=True
     )
-    balance: float = param(
-        0.5,
-        "Weight of rare classes: 0 as they come, 1 as if all were as frequent",
-        low=0,
-        high=1,
-        search=(0.0, 1.0),
-    )
+    balance: float = balance_param()
     min_df: int = param(
         2, "Training entries that a term must stand in", low=1, high=1000, search=(1, 5)
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from src.data import LABELS
 from src.errors import UserError
+from src.pipeline.step import param
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,6 +49,24 @@ def labelled_for_training(entries: pa.Table) -> tuple[list[str], list[str]]:
             "Give a source with more labels: -P source=…",
         )
     return found, labels
+
+
+def balance_param() -> float:
+    """Declare how much rare classes count."""
+    return param(
+        0.5,
+        "Weight of rare classes: 0 as they come, 1 as if all were as frequent",
+        low=0,
+        high=1,
+        search=(0.0, 1.0),
+    )
+
+
+def journal_param() -> float:
+    """Declare how much the project's own journal counts."""
+    return param(
+        8.0, "How many other entries one of the project's own journal counts for", low=1, high=100
+    )
 
 
 def class_weights(labels: Sequence[str], balance: float) -> dict[str, float]:

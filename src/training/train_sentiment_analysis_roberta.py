@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +16,14 @@ from src.pipeline.caller import cache_folder
 from src.pipeline.step import param
 from src.training.backbone import Backbone, check, fingerprint, opened
 from src.training.family import TASKS, Family
-from src.training.rows import class_weights, labelled, labelled_for_training
+from src.training.rows import (
+    balance_param,
+    class_weights,
+    journal_param,
+    labelled,
+    labelled_for_training,
+    source_weights,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,7 +43,7 @@ class RobertaParams:
     )
     backbone: str = param(
         "roberta-base",
-        "Pretrained encoder: a folder, a hub name or models:/<name>/<version>",
+        "Pretrained encoder: a folder, a hub name, models:/<name>/<version>, or minilm",
         content=False,
     )
     download: bool = param(False, "Fetch a hub name that is not in the cache", content=False)
@@ -45,8 +53,10 @@ class RobertaParams:
     batch_size: int = param(32, "Entries of a training step", low=1, high=4096)
     max_tokens: int = param(128, "Tokens that are read at once", low=8, high=8192)
     patience: int = param(2, "Epochs without a better valid macro-F1 to stop after", low=1, high=99)
-    balance: float = param(
-        0.5, "Weight of rare classes: 0 as they come, 1 as if all were as frequent", low=0, high=1
+    balance: float = balance_param()
+    journal_weight: float = journal_param()
+    most_entries: int = param(
+        0, "Entries drawn to train on, beside the project's own journal; 0 for all", low=0
     )
     c: float = param(1.0, "Inverse strength of a frozen head's L2 penalty", low=1e-6, high=1e4)
     quantize: str = param(
@@ -75,7 +85,10 @@ def fit(
         The backbone is not there or cannot be used, there is no such device, or a class has too
         few labelled entries.
     """
-    both = labelled_for_training(train), labelled(valid)
+    texts, labels = labelled_for_training(train)
+    weights = source_weights(train, params.journal_weight).tolist()
+    drawn = draw(weights, params.most_entries, seed)
+    learned = [texts[i] for i in drawn], [labels[i] for i in drawn], [weights[i] for i in drawn]
     with opened(params.backbone, params.download, params.max_tokens) as found:
         import torch
 
@@ -85,11 +98,30 @@ def fit(
         progress(f"roberta: loading the backbone, to train on {device.type}")
         with torch.random.fork_rng(range(torch.cuda.device_count())):
             torch.manual_seed(seed)
-            return _fit(both, valid, params, found, device, folder, seed, progress)
+            return _fit(learned, valid, params, found, device, folder, seed, progress)
+
+
+def draw(weights: Sequence[float], most: int, seed: int) -> list[int]:
+    """Choose the entries to train on: all that count for more than 1, and `most` of the others.
+
+    Returns
+    -------
+    Their places, in order; all of them if `most` is 0.
+
+    Examples
+    --------
+    >>> draw([1, 8, 1, 1], 1, 7)
+    [1, 2]
+    """
+    others = [place for place, weight in enumerate(weights) if weight <= 1]
+    if not 0 < most < len(others):
+        return list(range(len(weights)))
+    chosen = set(random.Random(seed).sample(others, most))  # noqa: S311 - no secret
+    return [p for p, weight in enumerate(weights) if weight > 1 or p in chosen]
 
 
 def _fit(
-    both: tuple[tuple[list[str], list[str]], tuple[list[str], list[str]]],
+    learned: tuple[list[str], list[str], list[float]],
     valid: pa.Table,
     params: RobertaParams,
     found: Backbone,
@@ -98,7 +130,7 @@ def _fit(
     seed: int,
     progress: Callable[[str], None],
 ) -> dict[str, float | int | str]:
-    """Fit on texts and labels of both sides, once everything is there."""
+    """Fit on texts, labels and weights, once everything is there."""
     import numpy as np
 
     from src.models.sentiment_analyzer import readable
@@ -110,12 +142,15 @@ def _fit(
     from src.training.network import Network, encode, load
 
     encoder, tokenizer, pad = load(found)
-    (texts, labels), (_, truth) = both
+    (texts, labels, counts), (others, truth) = learned, labelled(valid)
     rows, held_out = (
-        encode(tokenizer, [readable(text) for text in side[0]], params.max_tokens) for side in both
+        encode(tokenizer, [readable(text) for text in side], params.max_tokens)
+        for side in (texts, others)
     )
     checkpoint = Checkpoint(
-        cache_folder() / "training", digest(both, params, found, seed, device.type), progress
+        cache_folder() / "training",
+        digest((learned, others, truth), params, found, seed, device.type),
+        progress,
     )
     facts: dict[str, float | int | str] = {
         "n_labelled": len(texts),
@@ -126,7 +161,7 @@ def _fit(
     if params.mode == "frozen":
         network = Network(encoder).to(device)
         weights, intercept = fit_head(
-            network, rows, labels, params.c, params.balance, pad, progress
+            network, rows, labels, counts, params.c, params.balance, pad, progress
         )
     else:
         network = Network(encoder, len(LABELS)).to(device)
@@ -140,9 +175,9 @@ def _fit(
             [weight[label] for label in LABELS],
             pad,
         )
-        learned = Examples(rows, [LABELS.index(label) for label in labels])
-        others = Examples(held_out, [LABELS.index(label) for label in truth])
-        facts |= finetune(network, learned, others, plan, checkpoint, progress)
+        examples = Examples(rows, [LABELS.index(label) for label in labels], counts)
+        probes = Examples(held_out, [LABELS.index(label) for label in truth], [1.0] * len(truth))
+        facts |= finetune(network, examples, probes, plan, checkpoint, progress)
         weights, intercept = np.eye(len(LABELS)), np.zeros(len(LABELS))
     progress("roberta: exporting to ONNX")
     onnx = to_onnx(network, params.max_tokens)
@@ -151,18 +186,19 @@ def _fit(
     onnx, more = choose(onnx, params.quantize, held_out, truth, LABELS, weights, intercept)
     words = tokenizer.to_str()
     scale = write_encoder(
-        folder, LABELS, onnx, words, params.max_tokens, weights, intercept, valid, progress
+        *(folder, LABELS, onnx, words, params.max_tokens, weights, intercept),
+        *(valid, params.journal_weight, progress),
     )
     checkpoint.remove()
     return {**facts, **more, "temperature": scale}
 
 
-def digest(both: object, params: RobertaParams, found: Backbone, seed: int, device: str) -> str:
+def digest(texts: object, params: RobertaParams, found: Backbone, seed: int, device: str) -> str:
     """Digest all that a training depends on: 32 hex digits that only the same training has."""
     counted = {name: value for name, value in asdict(params).items() if name not in PLACES}
     tools = [version(name) for name in ("torch", "transformers", "tokenizers")]
     code = [(Path(__file__).parent / name).read_text() for name in CODE]
-    everything = [both, counted, found.digest(), seed, device, tools, code]
+    everything = [texts, counted, found.digest(), seed, device, tools, code]
     return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()[:32]
 
 

