@@ -1,4 +1,4 @@
-"""A pretrained encoder to test with: tiny, of random weights, with the words of made-up entries."""
+"""What families start from, to test with: a tiny encoder of random weights, and a teacher."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ import pytest
 
 from src.errors import UserError
 from src.pipeline.step import fields_of
-from src.training.family import Family, check_installed
+from src.training.family import Family, check_installed, families
 from tests.fakes import made_up_entries
-from tests.models.corpus import TEXTS
+from tests.models.corpus import ENTRIES, HELD_OUT, TEXTS
 
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
 QUICK = {"epochs": 5, "learning_rate": 5e-3, "device": "cpu"}
 
 
 def usual(family: Family) -> dict[str, Any]:
-    """Parameters to test a family with: its defaults, and a backbone that is here.
+    """Parameters to test a family with: its defaults, and a backbone or teacher that is here.
 
     Skips the test where what the family needs is not installed.
     """
@@ -30,9 +30,21 @@ def usual(family: Family) -> dict[str, Any]:
         check_installed(family)
     except UserError as missing:
         pytest.skip(f"{missing.message} {missing.hint}")
+    if "teacher" in fields_of(family.params):
+        return {"teacher": str(teacher())}
     if "backbone" not in fields_of(family.params):
         return {}
     return {**QUICK, "backbone": str(tiny_backbone())}
+
+
+@cache
+def teacher() -> Path:
+    """Fit the linear family on made-up entries: its plain files."""
+    chosen = families("sentiment")["linear"]
+    folder = Path(tempfile.mkdtemp(prefix="teacher-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    chosen.fit(ENTRIES, HELD_OUT, chosen.params(), folder, 7, lambda line: None)
+    return folder
 
 
 @cache

@@ -5,6 +5,7 @@ What a model folder holds adds up to three logits, and their softmax is the answ
 - bags of terms (words with pairs of words, pieces of words), weighted by sublinear TF-IDF and
   scaled to length 1, times a row of class weights per term;
 - the polarity of words in a lexicon, turned by negations and amplified by intensifiers;
+- a small convolution over the words, of which each word's part is worked out before it ships;
 - the vector of a sentence encoder, an ONNX graph; long texts are read in windows.
 
 The functions that read a text are also what training uses. Nothing depends on other rows.
@@ -43,6 +44,8 @@ TEXT_CHARACTERS = 100_000
 WORD_CHARACTERS = 40
 PIECES = (2, 3, 4, 5)  # lengths of the pieces of words
 KNOWN_WORDS = 20_000  # whose pieces are kept in mind
+SUBWORDS = (3, 4)  # lengths of the pieces that stand for a word that is not known
+WINDOW = 128  # words that the convolution reads at once
 
 TOKEN = re.compile(r"\w+(?:'\w+)*|[^\w\s]+")  # a word with inner apostrophes, or a run of signs
 PLAIN_NAME = re.compile(r"[\w.-]{1,40}")
@@ -116,13 +119,24 @@ def characters(text: str) -> list[str]:
     return [piece for word in normalise(text).split() for piece in _pieces(word)]
 
 
-def _pieces(word: str) -> list[str]:
+def _pieces(word: str, lengths: tuple[int, ...] = PIECES) -> list[str]:
     padded = f" {word[:WORD_CHARACTERS]} "
     return [
         padded[start : start + length]
-        for length in PIECES
+        for length in lengths
         for start in range(len(padded) - length + 1)
     ]
+
+
+def subwords(word: str) -> list[str]:
+    """List the pieces that stand for a word that a convolution does not know.
+
+    Examples
+    --------
+    >>> subwords("ha")
+    [' ha', 'ha ', ' ha ']
+    """
+    return _pieces(word, SUBWORDS)
 
 
 ANALYZERS = {"words": words, "characters": characters}
@@ -174,6 +188,67 @@ class Block:
             if len(self._known) >= KNOWN_WORDS:
                 self._known = {}
             self._known[word] = found
+        return found
+
+
+class Convolution:
+    """A convolution over words, its greatest and mean answers, and a linear layer (Kim, 2014).
+
+    A filter's answer at a place is a sum over the words in its reach, before it is cut at 0. So
+    what each known word or piece of a word adds at each distance is a row of a table.
+
+    Parameters
+    ----------
+    terms
+        The known words, then the pieces that others are made of, in the order of the table.
+    n_words
+        How many of them are words.
+    table
+        Shape `(n_terms, width, n_filters)`: what a term adds at each place of a filter's reach.
+    bias, weights
+        Shapes `(n_filters,)` and `(2 * n_filters, 3)`: greatest answers first, then the means.
+    """
+
+    def __init__(self, terms: list[str], n_words: int, table: Any, bias: Any, weights: Any) -> None:
+        self._words = {term: row for row, term in enumerate(terms[:n_words])}
+        self._pieces = {term: n_words + row for row, term in enumerate(terms[n_words:])}
+        self._table, self._bias = table, bias.astype(np.float32)
+        self._weights = weights
+        self._known: dict[str, np.ndarray[Any, Any] | None] = {}
+
+    def logits(self, single: list[str]) -> "np.ndarray[Any, Any] | None":
+        """Add up what the tokens of a text say, shape `(3,)`; None where none is known."""
+        found = [self._parts(token) for token in single]
+        if all(parts is None for parts in found):
+            return None
+        nothing = np.zeros(self._table.shape[1:], np.float32)
+        parts = np.stack([nothing if one is None else one for one in found])
+        starts = range(0, len(parts), WINDOW)
+        pooled = np.stack([self._pooled(parts[start : start + WINDOW]) for start in starts])
+        lengths = np.array([min(WINDOW, len(parts) - start) for start in starts], float)
+        mean = (pooled * lengths[:, None]).sum(axis=0) / lengths.sum()
+        total: np.ndarray[Any, Any] = (mean[:, None] * self._weights).sum(axis=0)
+        return total
+
+    def _pooled(self, parts: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+        n, width, _ = parts.shape
+        padded = np.zeros((n + width - 1, *parts.shape[1:]), np.float32)
+        padded[width // 2 : width // 2 + n] = parts
+        answers = self._bias + sum(padded[place : place + n, place] for place in range(width))
+        answers = np.maximum(answers, 0)
+        return np.concatenate([answers.max(axis=0), answers.mean(axis=0)]).astype(float)
+
+    def _parts(self, token: str) -> "np.ndarray[Any, Any] | None":
+        known, found = self._known, None
+        if token in known:
+            return known[token]
+        if (row := self._words.get(token)) is not None:
+            found = self._table[row].astype(np.float32)
+        elif rows := [self._pieces[p] for p in subwords(token) if p in self._pieces]:
+            found = self._table[rows].astype(np.float32).mean(axis=0)
+        if len(known) >= KNOWN_WORDS:
+            known = self._known = {}
+        known[token] = found
         return found
 
 
@@ -334,6 +409,11 @@ class SentimentAnalyzer(PythonModel):
             terms = arrays["lexicon.terms"].tobytes().decode().split("\n")
             self._lexicon = dict(zip(terms, arrays["lexicon.valence"].tolist(), strict=True))
             self._polarity = arrays["lexicon.weights"]
+        self._convolution: Convolution | None = None
+        if "convolution.terms" in arrays:
+            terms = arrays["convolution.terms"].tobytes().decode().split("\n")
+            parts = (arrays[f"convolution.{name}"] for name in ("table", "bias", "weights"))
+            self._convolution = Convolution(terms, settings["convolution"]["n_words"], *parts)
         self._encoder: Encoder | None = None
         if "encoder" in settings:
             graph, tokenizer = (files[name] for name in ENCODER_FILES)
@@ -430,7 +510,11 @@ class SentimentAnalyzer(PythonModel):
             found = _polarity(single, self._lexicon)
             evidence = evidence or bool(found.any())
             logits = logits + (found[:, None] * self._polarity).sum(axis=0)
-        if not self._blocks:  # an encoder knows pieces of any word; it was trained on English
+        if self._convolution:
+            added = self._convolution.logits(single)
+            if added is not None:
+                logits, evidence = logits + added, True
+        elif not self._blocks:  # an encoder knows pieces of any word; it was trained on English
             evidence = any(sign.isascii() and sign.isalpha() for sign in text)
         if not evidence:
             return dict(NO_EVIDENCE)

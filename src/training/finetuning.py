@@ -143,7 +143,8 @@ def step(
     with half(device):
         logits = network(ids, mask)
     losses = functional.cross_entropy(logits.float(), labels, class_weights, reduction="none")
-    ((losses * weights).sum() / (class_weights[labels] * weights).sum()).backward()
+    loss = (losses * weights).sum() / (class_weights[labels] * weights).sum()
+    loss.backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(network.parameters(), LONGEST_GRADIENT)
     optimizer.step()
     optimizer.zero_grad()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from src.data import LABELS
 from src.errors import UserError
@@ -51,7 +51,7 @@ def labelled_for_training(entries: pa.Table) -> tuple[list[str], list[str]]:
     return found, labels
 
 
-def balance_param() -> float:
+def balance_param() -> Any:
     """Declare how much rare classes count."""
     return param(
         0.5,
@@ -62,7 +62,7 @@ def balance_param() -> float:
     )
 
 
-def journal_param() -> float:
+def journal_param() -> Any:
     """Declare how much the project's own journal counts."""
     return param(
         8.0, "How many other entries one of the project's own journal counts for", low=1, high=100
@@ -84,10 +84,13 @@ def class_weights(labels: Sequence[str], balance: float) -> dict[str, float]:
     }
 
 
-def source_weights(entries: pa.Table, weight: float) -> npt.NDArray[np.float64]:
-    """Weigh the labelled entries, sorted by id: the project's own journal's so much, others 1."""
+def source_weights(
+    entries: pa.Table, weight: float, labelled_only: bool = True
+) -> npt.NDArray[np.float64]:
+    """Weigh the entries, sorted by id: the project's own journal's so much, others 1."""
     import numpy as np
 
-    kept = entries.filter(entries["label"].is_valid()).sort_by("id")
+    kept = entries.filter(entries["label"].is_valid()) if labelled_only else entries
+    kept = kept.sort_by("id")
     sources = kept["source"].to_pylist() if "source" in kept.column_names else [""] * len(kept)
     return np.where([source == JOURNAL for source in sources], weight, 1.0)
