@@ -17,9 +17,10 @@ from scipy import sparse
 
 from src.evaluation.bootstrap import Floats, Mask, Replicates, Weights, blocks, resampled_sums
 
-Counts = npt.NDArray[np.int64]
+Counts = npt.NDArray[np.int32]
 
-ARRAYS = 8  # of a block's size that are held at once
+LEAST_WIDTH = 125_000  # counted as a row's cells: 32 rows at once stay in the cache
+ARRAYS = 8  # of a block's size are held at once
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def selective_metrics(judged: Judged, weights: Weights) -> Replicates:
     """
     n = len(judged.right)
     aurc, at_80 = np.empty(len(weights)), np.empty(len(weights))
-    for block in blocks(len(weights), ARRAYS * n):
+    for block in blocks(len(weights), max(ARRAYS * n, LEAST_WIDTH)):
         answers, right = _by_confidence(judged, weights[block])
         aurc[block] = _area(answers, right)
         at_80[block] = _accuracy_of(answers, right, 0.8)
@@ -110,13 +111,15 @@ def _by_confidence(judged: Judged, weights: Weights) -> tuple[Counts, Counts]:
 
     Returns
     -------
-    Twice the shape `(n_rows, n_confidences)`.
+    Twice the shape `(n_confidences, n_rows)`.
     """
     order = np.argsort(-judged.confidence, kind="stable")
     starts = np.flatnonzero(np.diff(judged.confidence[order], prepend=np.inf))
-    drawn = weights[:, order].astype(np.int64)
-    right = drawn * judged.right[order]
-    return np.add.reduceat(drawn, starts, axis=1), np.add.reduceat(right, starts, axis=1)
+    answers = np.ascontiguousarray(weights.T)[order].astype(np.int32)
+    right = answers * judged.right[order, None]
+    if len(starts) == len(order):
+        return answers, right
+    return np.add.reduceat(answers, starts, axis=0), np.add.reduceat(right, starts, axis=0)
 
 
 def _area(answers: Counts, right: Counts) -> Floats:
@@ -125,24 +128,24 @@ def _area(answers: Counts, right: Counts) -> Floats:
     Where k of m equally sure answers are kept beside N surer ones, E and e of both wrong, the
     risk is (E + k e / m) / (N + k); over k from 1 to m that sums to a harmonic number.
     """
-    total = int(answers[0].sum())
+    total = int(answers[:, 0].sum())
     harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, total + 1))])
-    wrong, kept = answers - right, np.cumsum(answers, axis=1)
-    surer = kept - answers
+    wrong, kept = answers - right, np.cumsum(answers, axis=0, dtype=np.int32)
     rate = wrong / np.maximum(answers, 1)
-    missing = np.cumsum(wrong, axis=1) - wrong - rate * surer
-    area: Floats = (wrong + missing * (harmonic[kept] - harmonic[surer])).sum(axis=1) / total
+    missing = np.cumsum(wrong, axis=0, dtype=np.int32) - wrong - rate * (kept - answers)
+    steps = np.diff(harmonic[kept], axis=0, prepend=0.0)
+    area: Floats = (wrong + missing * steps).sum(axis=0) / total
     return np.clip(area, 0.0, 1.0)
 
 
 def _accuracy_of(answers: Counts, right: Counts, coverage: float) -> Floats:
     """Give the accuracy of a share of the answers, of the last confidence in part."""
-    wanted = coverage * answers[0].sum()
-    kept = np.cumsum(answers, axis=1)
-    last = np.minimum((kept < wanted).sum(axis=1), answers.shape[1] - 1)[:, None]
+    wanted = coverage * answers[:, 0].sum()
+    kept = np.cumsum(answers, axis=0, dtype=np.int32)
+    last = np.minimum((kept < wanted).sum(axis=0), len(answers) - 1)[None]
     own, own_right, kept, kept_right = (
-        np.take_along_axis(counts, last, axis=1)[:, 0]
-        for counts in (answers, right, kept, np.cumsum(right, axis=1))
+        np.take_along_axis(counts, last, axis=0)[0]
+        for counts in (answers, right, kept, np.cumsum(right, axis=0, dtype=np.int32))
     )
     whole = kept_right - own_right
     share: Floats = (whole + own_right * (wanted - (kept - own)) / own) / wanted

@@ -88,7 +88,13 @@ def draw_reliability(axes: Any, name: str, judged: Judged) -> None:
     low, high = wilson(right / counts, counts)
     axes.vlines(sure, low, high, color=KEPT, linewidth=1.5, alpha=0.5, label="95 % interval")
     axes.plot(
-        sure, right / counts, color=KEPT, marker="o", linewidth=1.5, label="answers, bin by bin"
+        sure,
+        right / counts,
+        color=KEPT,
+        marker="o",
+        linewidth=1.5,
+        clip_on=False,
+        label="answers, bin by bin",
     )
     axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="")
     axes.set_title(
@@ -156,6 +162,7 @@ def draw_coverage(axes: Any, judged: Judged) -> None:
             marker="D",
             markersize=8,
             linestyle="none",
+            clip_on=False,
             label="those not flagged low",
         )
         title += f"\nnot flagged low: coverage {kept:.3f}, accuracy {right:.3f}"
