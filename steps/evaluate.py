@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from src.evaluation.evaluation import Evaluation
+    from src.evaluation.journal import Answered
     from src.evaluation.tasks import Predictions
 
 
@@ -38,11 +39,15 @@ def run(context: Context) -> None:
     """Write the predictions, every metric with its interval, and the verdict."""
     import numpy as np
 
+    from src.data.journal import held_out
     from src.data.schema import SPLITS
     from src.data.seen import entry_digests
+    from src.evaluation.cards.calibration import picture
     from src.evaluation.evaluate import evaluate
+    from src.evaluation.journal import ask_journal
     from src.evaluation.predictions import write_predictions
     from src.evaluation.service import check_service
+    from src.evaluation.tasks import judged
 
     params, splits = context.params, context.input("splits")
     test, train = SPLITS.read(splits, "test"), SPLITS.read(splits, "train")
@@ -67,11 +72,15 @@ def run(context: Context) -> None:
         *(params.model, test, train, candidate, champion, shared),
         *(params.seed, params.n_resamples, checks),
     )
-    if params.model == "sentiment":
-        evaluation = with_journals(evaluation, predict, seen, params)
-    write_predictions(context.output("predictions"), params.model, test, candidate.rows)
     folder = context.output("evaluation")
     folder.mkdir()
+    if params.model == "sentiment":
+        journal = ask_journal(held_out(), predict, given.digest, seen)
+        evaluation = with_journals(evaluation, journal, predict, params)
+        sets = {"Test split": judged(test["label"].to_pylist(), candidate)}
+        sets |= {"Held-out journal": journal.judged} if journal else {}
+        (folder / "calibration.png").write_bytes(picture(sets))
+    write_predictions(context.output("predictions"), params.model, test, candidate.rows)
     (folder / "evaluation.json").write_text(evaluation.to_json(), encoding="utf-8")
     context.log_metrics(evaluation.logged | {"entries_left_out": float(left_out)})
     context.details |= {
@@ -132,16 +141,15 @@ def asked(model: Any) -> Predict:
 
 
 def with_journals(
-    evaluation: Evaluation, predict: Predict, seen: set[str], params: EvaluateParams
+    evaluation: Evaluation, answered: Answered | None, predict: Predict, params: EvaluateParams
 ) -> Evaluation:
     """Add what the candidate makes of the held-out journal, and of minimal pairs."""
-    from src.data.journal import held_out
     from src.evaluation.behaviour import judge_pairs, read_pairs, texts_of
     from src.evaluation.journal import measure_journal
     from src.evaluation.tasks import Predictions, sentiment_answers
 
     digest, pairs = evaluation.candidate_digest, read_pairs()
-    journal = measure_journal(held_out(), predict, digest, seen, params.seed, params.n_resamples)
+    journal = measure_journal(answered, params.seed, params.n_resamples) if answered else None
     labels, scores = sentiment_answers(Predictions(predict(texts_of(pairs)), None, digest))
     behaviour = judge_pairs(pairs, labels, (scores[:, 2] - scores[:, 0]).tolist())
     return replace(evaluation, journal=journal, behaviour=behaviour)

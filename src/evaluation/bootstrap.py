@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Weights = npt.NDArray[np.uint8]
+Mask = npt.NDArray[np.bool_]
 Replicates = dict[str, Floats]
 
 CELLS_AT_ONCE = 4_000_000  # float64 cells in one block: 32 MB

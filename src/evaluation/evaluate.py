@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from src.errors import UserError
-from src.evaluation.bootstrap import Replicates, bootstrap_weights, differences, estimates
+from src.evaluation.bootstrap import Mask, Replicates, bootstrap_weights, differences, estimates
 from src.evaluation.evaluation import Comparison, Evaluation
 from src.evaluation.gates import GATES, Verdict, better_than, judge
-from src.evaluation.tasks import TASKS, Mask, Predictions
+from src.evaluation.tasks import TASKS, Predictions
 
 MAX_DRAWS = 50_000_000  # entries × resamples; above, fewer resamples are drawn
 MIN_RESAMPLES = 100

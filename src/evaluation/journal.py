@@ -16,16 +16,21 @@ from src.errors import UserError
 from src.evaluation.bootstrap import (
     Estimate,
     Floats,
+    Mask,
     Weights,
     bootstrap_weights,
     estimates,
     resampled_sums,
 )
+from src.evaluation.selective import Judged
 from src.evaluation.sentiment import CLASSES, RANGES
-from src.evaluation.tasks import TASKS, Mask, Predictions
+from src.evaluation.tasks import TASKS, Predictions, judged
 
 PREFIX = "journal_"
-KEPT = ("accuracy", "f1_macro", "recall_macro", *(f"recall_{c}" for c in CLASSES), "ece", "brier")
+KEPT = (
+    *("accuracy", "f1_macro", "recall_macro", *(f"recall_{c}" for c in CLASSES), "ece", "brier"),
+    *("aurc", "accuracy_at_80", "coverage_confident", "accuracy_confident"),
+)
 
 
 @dataclass(frozen=True)
@@ -49,15 +54,40 @@ class Journal:
     metrics: dict[str, Estimate]
 
 
-def measure_journal(
+@dataclass(frozen=True)
+class Answered:
+    """What a model answers to journal entries that it was not trained on.
+
+    Attributes
+    ----------
+    entries, answers
+        Those that both readers agree on, mixed ones with them, and the answers in their order.
+    n_left_out
+        Entries that it was trained on.
+    """
+
+    entries: Sequence[JournalEntry]
+    answers: Predictions
+    n_left_out: int
+
+    @property
+    def mixed(self) -> Mask:
+        """Which entries are mixed, shape `(n,)`."""
+        return np.array([entry.is_mixed for entry in self.entries], dtype=np.bool_)
+
+    @property
+    def judged(self) -> Judged:
+        """The answers to entries of the three classes, held against their labels."""
+        return judged([entry.sentiment for entry in self.entries], self.answers)
+
+
+def ask_journal(
     entries: Sequence[JournalEntry],
     predict: Callable[[Sequence[str]], Sequence[dict[str, Any]]],
     digest: str,
     seen: Collection[str],
-    seed: int,
-    n_resamples: int = 1_000,
-) -> Journal | None:
-    """Let a model answer journal entries that both readers agree on, and measure the answers.
+) -> Answered | None:
+    """Let a model answer journal entries that both readers agree on.
 
     Parameters
     ----------
@@ -72,21 +102,16 @@ def measure_journal(
 
     Returns
     -------
-    None where the model was trained on all of them. Figures of classes rest on the entries of
-    the three classes; `journal_mixed_auc` is there where every answer says how `mixed` its entry
-    is, and rests on all.
+    None where the model was trained on every entry of the three classes.
 
     Raises
     ------
     UserError
-        If answers break the contract.
+        If there is not one answer for each entry.
     """
     agreed = [entry for entry in entries if entry.agreed]
     new = [entry for entry in agreed if text_digest(entry.text) not in seen]
-    mixed = np.array([entry.is_mixed for entry in new], dtype=np.bool_)
-    n_mixed = int(mixed.sum())
-    n = len(new) - n_mixed
-    if not n:
+    if all(entry.is_mixed for entry in new):
         return None
     rows = predict([entry.text for entry in new])
     if len(rows) != len(new):
@@ -94,15 +119,34 @@ def measure_journal(
             f"Model {digest} gave {len(rows)} answers for {len(new)} journal entries.",
             "Check the predict method of the model's family.",
         )
-    truth = pa.table({"label": [entry.sentiment for entry in new if not entry.is_mixed]})
-    answers, weights = Predictions(rows, None, digest), bootstrap_weights(n, n_resamples, seed)
+    return Answered(new, Predictions(rows, None, digest), len(agreed) - len(new))
+
+
+def measure_journal(answered: Answered, seed: int, n_resamples: int = 1_000) -> Journal:
+    """Measure a model's answers to journal entries.
+
+    Returns
+    -------
+    Figures of classes rest on the entries of the three classes; `journal_mixed_auc` is there
+    where every answer says how `mixed` its entry is, and rests on all.
+
+    Raises
+    ------
+    UserError
+        If answers break the contract.
+    """
+    answers, mixed = answered.answers, answered.mixed
+    n_mixed = int(mixed.sum())
+    n = len(mixed) - n_mixed
+    truth = pa.table({"label": [e.sentiment for e in answered.entries if not e.is_mixed]})
+    weights = bootstrap_weights(n, n_resamples, seed)
     measured = TASKS["sentiment"].measure(truth, answers.where(~mixed), weights)
-    found = {f"{PREFIX}{name}": measured[name] for name in KEPT}
+    found = {f"{PREFIX}{name}": measured[name] for name in KEPT if name in measured}
     ranges = {f"{PREFIX}{name}": ends for name, ends in RANGES.items()}
-    if n_mixed and all("mixed" in row for row in rows):
-        weights = bootstrap_weights(len(new), n_resamples, seed)
+    if n_mixed and all("mixed" in row for row in answers.rows):
+        weights = bootstrap_weights(len(mixed), n_resamples, seed)
         found[f"{PREFIX}mixed_auc"] = roc_auc(mixed, _mixedness(answers), weights)
-    return Journal(n, n_mixed, len(agreed) - len(new), estimates(found, ranges))
+    return Journal(n, n_mixed, answered.n_left_out, estimates(found, ranges))
 
 
 def _mixedness(predictions: Predictions) -> Floats:

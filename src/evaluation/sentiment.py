@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
 
 from src.evaluation.bootstrap import Floats, Replicates, Weights, resampled_sums
@@ -60,7 +61,7 @@ def sentiment_metrics(
     true = _codes(truth)
     answered = scores.argmax(axis=1) if answers is None else _codes(answers)
     confidence = scores[entries, answered]
-    bins = np.clip(np.ceil(confidence * CALIBRATION_BINS) - 1, 0, CALIBRATION_BINS - 1).astype(int)
+    bins = calibration_bins(confidence)
     likelihood = np.clip(scores[entries, true], np.finfo(np.float64).eps, 1.0)
 
     cells = len(CLASSES) ** 2
@@ -81,6 +82,12 @@ def sentiment_metrics(
         "brier": sums[:, last] / total,
         "log_loss": sums[:, last + 1] / total,
     }
+
+
+def calibration_bins(confidence: Floats) -> npt.NDArray[np.int64]:
+    """Give each confidence the number of its bin, 0 to 14; a bin holds its upper end."""
+    places = np.ceil(confidence * CALIBRATION_BINS).astype(np.int64) - 1
+    return np.clip(places, 0, CALIBRATION_BINS - 1)
 
 
 def _codes(labels: Sequence[str]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from src.errors import UserError
-from src.evaluation import sentiment, topics
-from src.evaluation.bootstrap import Floats, Replicates, Weights
+from src.evaluation import selective, sentiment, topics
+from src.evaluation.bootstrap import Floats, Mask, Replicates, Weights
 
-Mask = npt.NDArray[np.bool_]
+LOW = "low"  # the level of confidence of an answer that is not to be relied on
 
 
 @dataclass(frozen=True)
@@ -92,9 +91,32 @@ def sentiment_answers(predictions: Predictions) -> tuple[list[str], Floats]:
     return answers, scores
 
 
+def judged(truth: Sequence[str | None], predictions: Predictions) -> selective.Judged:
+    """Hold sentiment answers against labels; entries without one are left out.
+
+    Raises
+    ------
+    UserError
+        If answers break the contract.
+    """
+    known = np.array([bool(label) for label in truth], dtype=np.bool_)
+    predictions = predictions.where(known)
+    answers, scores = sentiment_answers(predictions)
+    columns = [sentiment.CLASSES.index(answer) for answer in answers]
+    right = [a == t for a, t in zip(answers, filter(None, truth), strict=True)]
+    levels = [row.get("confidence_level") for row in predictions.rows]
+    return selective.Judged(
+        confidence=scores[np.arange(len(columns)), columns],
+        right=np.array(right, dtype=np.bool_),
+        low=None if None in levels else np.array([level == LOW for level in levels], np.bool_),
+    )
+
+
 def _sentiment(entries: pa.Table, predictions: Predictions, weights: Weights) -> Replicates:
     answers, scores = sentiment_answers(predictions)
-    return sentiment.sentiment_metrics(entries["label"].to_pylist(), scores, weights, answers)
+    truth = entries["label"].to_pylist()
+    found = sentiment.sentiment_metrics(truth, scores, weights, answers)
+    return found | selective.selective_metrics(judged(truth, predictions), weights)
 
 
 def _prior(train: pa.Table, candidate: Predictions, n: int, seed: int) -> Predictions:

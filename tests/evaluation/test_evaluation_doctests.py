@@ -10,7 +10,10 @@ pytestmark = pytest.mark.unit
 
 @pytest.mark.parametrize(
     "name",
-    ["agreement", "behaviour", "bootstrap", "gates", "journal", "sentiment", "topics"],
+    [
+        *("agreement", "behaviour", "bootstrap", "cards.calibration", "gates", "journal"),
+        *("selective", "sentiment", "topics"),
+    ],
 )
 def test_examples_in_docstrings_hold(name):
     result = doctest.testmod(importlib.import_module(f"src.evaluation.{name}"))

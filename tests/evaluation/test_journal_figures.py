@@ -10,7 +10,7 @@ from src.data.journal import JournalEntry, held_out
 from src.data.seen import text_digest
 from src.errors import UserError
 from src.evaluation.bootstrap import bootstrap_weights
-from src.evaluation.journal import KEPT, measure_journal, roc_auc
+from src.evaluation.journal import KEPT, ask_journal, measure_journal, roc_auc
 from src.evaluation.sentiment import CLASSES
 
 pytestmark = pytest.mark.unit
@@ -34,13 +34,15 @@ def aware_of_mixed(texts):
 
 
 def measured(predict, entries=ENTRIES, seen=()):
-    return measure_journal(entries, predict, "d1ge57", set(seen), seed=0, n_resamples=100)
+    answered = ask_journal(entries, predict, "d1ge57", set(seen))
+    return answered and measure_journal(answered, seed=0, n_resamples=100)
 
 
 def test_a_model_that_knows_all_is_right_everywhere() -> None:
     found = measured(all_knowing)
     assert (found.n_entries, found.n_mixed, found.n_left_out) == (571, 69, 0)
-    assert found.metrics.keys() == {f"journal_{name}" for name in KEPT}
+    assert found.metrics.keys() == {f"journal_{n}" for n in KEPT if not n.endswith("confident")}
+    assert found.metrics["journal_aurc"].value == 0.0
     assert found.metrics["journal_f1_macro"].low == 1.0
     assert found.metrics["journal_recall_neutral"].value == 1.0
     assert found.metrics["journal_ece"].value == pytest.approx(0.1)
@@ -64,6 +66,22 @@ def test_who_says_how_mixed_an_entry_is_gets_a_figure_for_it() -> None:
 
     assert measured(turned).metrics["journal_mixed_auc"].value == 0.0
     assert "journal_mixed_auc" not in measured(half).metrics
+
+
+def test_answers_flagged_low_are_counted_among_entries_of_the_three_classes() -> None:
+    def unsure_of_half(texts):
+        flags = ("low", "high", "medium", "low")
+        return [
+            given | {"confidence_level": flags[i % 4]} for i, given in enumerate(all_knowing(texts))
+        ]
+
+    answered = ask_journal(ENTRIES, unsure_of_half, "d1ge57", set())
+    assert len(answered.judged.right) == 571
+    found = measured(unsure_of_half).metrics
+    share = 1 - answered.judged.low.mean()
+    assert found["journal_coverage_confident"].value == pytest.approx(share)
+    assert 0.4 < found["journal_coverage_confident"].value < 0.6
+    assert found["journal_accuracy_confident"].value == 1.0
 
 
 def test_entries_that_it_was_trained_on_count_nowhere() -> None:

@@ -272,6 +272,7 @@ def test_two_versions_are_compared_on_new_data(
     path = on.client.download_artifacts(run.info.run_id, "evaluation", tmp_path)
     evaluation = json.loads((Path(path) / "evaluation.json").read_text())
     assert evaluation["n_entries"] == held_out - left_out
+    assert (Path(path) / "calibration.png").stat().st_size > 10_000
     compared = evaluation["champion"]
     assert compared["digest"] == on.client.get_model_version(NAME, "1").tags["pipeline.digest"]
     assert compared["n_entries"] + compared["n_left_out"] == evaluation["n_entries"]

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 
 from src.evaluation.behaviour import overall
 from src.evaluation.gates import spelled
+from src.evaluation.journal import PREFIX
 
 if TYPE_CHECKING:
     from src.evaluation.behaviour import Failures
+    from src.evaluation.bootstrap import Estimate
     from src.evaluation.journal import Journal
 
-LEFT_OUT = ("journal_accuracy", "journal_brier")  # in the evaluation, not on the card
+# In the evaluation, not on the card, or in its sentence on abstaining.
+SELECTIVE = ("aurc", "accuracy_at_80", "coverage_confident", "accuracy_confident")
+LEFT_OUT = {f"{PREFIX}{name}" for name in ("accuracy", "brier", *SELECTIVE)}
 NO_GATE = "No gate rests on these figures."
 
 
@@ -32,7 +36,21 @@ def on_journals(journal: Journal) -> str:
     return (
         f"## On journals it never saw\n\nOn {journal.n_entries:,} journal entries of invented "
         f"people, written for this project; it was trained on none of them.{left_out} {NO_GATE}\n\n"
-        f"| metric | this model |\n|---|---|\n{rows}{auc}"
+        f"| metric | this model |\n|---|---|\n{rows}{auc}" + on_abstaining(journal.metrics, PREFIX)
+    )
+
+
+def on_abstaining(metrics: Mapping[str, Estimate], prefix: str = "") -> str:
+    """Say in a paragraph of its own what leaving out answers flagged low gains; "" if none are."""
+    coverage, confident, accuracy = (
+        metrics.get(f"{prefix}{name}")
+        for name in ("coverage_confident", "accuracy_confident", "accuracy")
+    )
+    if coverage is None or confident is None or accuracy is None:
+        return ""
+    return (
+        f"\n\nAnswers flagged low-confidence: {1 - coverage.value:.1%} of entries; of the others "
+        f"{confident.value:.1%} are right ({accuracy.value:.1%} without abstaining)."
     )
 
 

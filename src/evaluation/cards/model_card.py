@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from src.evaluation.cards.journal_card import on_journals, on_pairs
+from src.evaluation.cards.journal_card import SELECTIVE, on_abstaining, on_journals, on_pairs
 from src.evaluation.gates import GATES, spelled
 from src.evaluation.service import SERVICE_GATES
 from src.pipeline.results import STEP, read_key
@@ -31,7 +31,7 @@ LIMITS = {
     "sentiment": (
         "Not a diagnosis, and no ground for a decision about a person.",
         "Learnt from the words of its training entries: other languages, irony and mixed feelings "
-        "are often missed. `confidence` below 0.4 is not to be relied on.",
+        "are often missed. Answers with `confidence_level` low are not to be relied on.",
         "A text without a single known word is answered neutral with low confidence.",
     ),
     "topics": (
@@ -41,7 +41,11 @@ LIMITS = {
     ),
 }
 CREDENTIALS = re.compile(r"(?<=://)[^/@]*@")
-LEFT_OUT = ("precision", "log_loss")  # in the evaluation, not on the card, which has its bounds
+LEFT_OUT = (
+    "precision",
+    "log_loss",
+    *SELECTIVE,
+)  # in the evaluation, not on the card, which has its bounds
 ORDER = ("ingest", "split", "train", "evaluate")
 
 
@@ -131,7 +135,9 @@ def render(evaluation: Evaluation, made: Made) -> str:
         f"{USE[evaluation.task]}\n\n**{evaluation.verdict}**",
         "## Trained on\n\n" + trained_on(made),
         f"## Figures\n\nOn {evaluation.n_entries:,} held-out entries, with 95 % intervals from "
-        f"{evaluation.n_resamples:,} resamples:\n\n" + figures(evaluation),
+        f"{evaluation.n_resamples:,} resamples:\n\n"
+        + figures(evaluation)
+        + on_abstaining(evaluation.metrics),
         *([on_journals(evaluation.journal)] if evaluation.journal else []),
         *([on_pairs(evaluation.behaviour)] if evaluation.behaviour else []),
         "## Gates\n\n" + gates(evaluation),
