@@ -39,7 +39,7 @@ soak: $(VENV)/.test ## Kill the pipeline at random points until stopped (ROUNDS=
 bench-serve: $(VENV)/.main ## Measure what serving costs, into benchmarks/serve.md
 	python -m benchmarks.serve
 
-bench-sentiment: $(VENV)/.main ## Measure sentiment models beside peers, into benchmarks/sentiment.md (DATA=<folder>)
+bench-sentiment: $(VENV)/.test ## Measure sentiment models beside peers (DATA=<folder of public sets>, ARGS=--public)
 	python -m benchmarks.sentiment $(ARGS)
 
 lint: $(VENV)/.test ## Check style, format and types

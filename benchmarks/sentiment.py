@@ -1,11 +1,10 @@
 """How well sentiment models answer on texts they never saw, beside peers, and at what price.
 
-`make bench-sentiment` trains every family and the peers that learn on the built-in corpus, and
-scores all of them on the held-out journal entries. `DATA=<folder>` adds public sets that lie
-there as parquet files with columns `text` and `label`: `lemotif_dev` (Li and Parikh 2020),
-`semeval2017` (Rosenthal et al. 2017), `goemotions` (Demszky et al. 2020, first-person comments
-only) and `dair_emotion` (Saravia et al. 2018). Nothing of them is trained on. Peers that are
-packages live in an environment of their own. The table goes to `benchmarks/sentiment.md`.
+`make bench-sentiment` fits every family and the peers that learn on the built-in corpus, and
+scores all of them on the held-out journal entries and, with `DATA=<folder>`, on public sets (see
+`benchmarks/texts.py`), into `benchmarks/sentiment.md`. With `ARGS=--public` they are fitted on the
+public sets too, but for what is held out, into `benchmarks/sentiment-public.md`. Peers that are
+packages live in an environment of their own.
 """
 
 from __future__ import annotations
@@ -29,11 +28,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from benchmarks import texts
 from src.evaluation.sentiment import CLASSES, sentiment_metrics
 
 ROOT = Path(__file__).resolve().parents[1]
-SETS = ("lemotif_dev", "semeval2017", "goemotions", "dair_emotion")
-MOST = 1_000  # texts of a set, drawn with a fixed seed
 LATENCY_TEXTS = 50
 BY_RULE = """
 import json, sys
@@ -62,27 +60,6 @@ class Result:
     per_second: float
     latency: float
     size: float
-
-
-def read_sets(folder: str) -> pd.DataFrame:
-    """Gather held-out texts: columns `set`, `text` and `label`."""
-    from src.data import journal
-
-    found = [
-        pd.DataFrame({"set": "journal", "text": entry.text, "label": entry.sentiment}, index=[0])
-        for entry in journal.held_out()
-        if entry.sentiment
-    ]
-    for name in SETS if folder else ():
-        rows = pd.read_parquet(Path(folder) / f"{name}.parquet")
-        if "first_person" in rows:
-            rows = rows[rows["first_person"]]
-        rows = rows[rows["label"].isin(CLASSES)]
-        if name in ("lemotif_dev", "dair_emotion"):  # three, or no, neutral texts
-            rows = rows[rows["label"] != "neutral"]
-        rows = rows.sample(min(MOST, len(rows)), random_state=0)
-        found.append(rows[["text", "label"]].assign(set=name))
-    return pd.concat(found, ignore_index=True)
 
 
 def by_rule(name: str, python: Path, texts: Sequence[str]) -> Result:
@@ -117,28 +94,68 @@ def measured(
     return Result(scores, fitted, len(texts) / asked, float(np.median(waits)), size)
 
 
-def family(name: str, train: pa.Table, valid: pa.Table, texts: Sequence[str]) -> Result:
-    """Fit one of this project's families with its defaults, and ask the class that ships."""
+@dataclass(frozen=True)
+class Data:
+    """What there is to learn from, and the texts that are asked about.
+
+    Attributes
+    ----------
+    more
+        Texts without a label, for a student; empty where there are none.
+    folder
+        Where models are kept, by the name of their family.
+    """
+
+    train: pa.Table
+    valid: pa.Table
+    more: pa.Table
+    asked: Sequence[str]
+    folder: Path
+
+
+def family(name: str, data: Data, **given: Any) -> Result:
+    """Fit one of this project's families, and ask the class that ships."""
     from src.models.sentiment_analyzer import MODEL
     from src.training.family import families
 
-    chosen = families("sentiment")[name]
-    with tempfile.TemporaryDirectory() as kept:
-        folder = Path(kept)
+    chosen, folder = families("sentiment")[name], data.folder / name
+    folder.mkdir()
+    train = pa.concat_tables([data.train, data.more]) if name == "distilled" else data.train
+    params = chosen.params(**given)
 
-        def fit() -> Callable[[Sequence[str]], Scores]:
-            chosen.fit(train, valid, chosen.params(), folder, 7, lambda line: None)
-            model = MODEL.from_folder(folder)
+    def fit() -> Callable[[Sequence[str]], Scores]:
+        chosen.fit(train, data.valid, params, folder, 7, tell)
+        model = MODEL.from_folder(folder)
 
-            def ask(some: Sequence[str]) -> Scores:
-                rows = model.predict(None, pd.DataFrame({"text": list(some)}))
-                return np.array([[row["all_scores"][c] for c in CLASSES] for row in rows])
+        def ask(some: Sequence[str]) -> Scores:
+            rows = model.predict(None, pd.DataFrame({"text": list(some)}))
+            return np.array([[row["all_scores"][c] for c in CLASSES] for row in rows])
 
-            return ask
+        return ask
 
-        found = measured(fit, texts)
-        size = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
+    found = measured(fit, data.asked)
+    size = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
     return Result(found.scores, found.fit_seconds, found.per_second, found.latency, size)
+
+
+def tell(line: str) -> None:
+    """Show progress."""
+    sys.stderr.write(f"  {line}\n")
+
+
+def terms_and_regression(train: pa.Table) -> Callable[[Sequence[str]], Scores]:
+    """Fit logistic regression on TF-IDF of words and pairs of words, as scikit-learn has them."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    rows = train.filter(train["label"].is_valid())
+    model = make_pipeline(
+        TfidfVectorizer(ngram_range=(1, 2), min_df=2),
+        LogisticRegression(max_iter=1000, class_weight="balanced"),
+    )
+    model.fit(rows["text"].to_pylist(), rows["label"].to_pylist())
+    return lambda texts: np.asarray(model.predict_proba(texts))
 
 
 def nb_svm(train: pa.Table) -> Callable[[Sequence[str]], Scores]:
@@ -211,55 +228,63 @@ def main() -> None:
     """Fit, ask, and write the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--without", default="", help="models to leave out, like semantic,example")
-    without = parser.parse_args().without.split(",")
-    from src.data.ingestion import ingest
-    from src.data.schema import ENTRIES
-    from src.data.sources import IngestParams
-
+    parser.add_argument("--public", action="store_true", help="fit on the public sets in DATA too")
+    typed = parser.parse_args()
+    public = os.environ.get("DATA", "")
+    if typed.public and not public:
+        parser.error("--public needs DATA=<folder of public sets>.")
     warnings.simplefilter("ignore")
-    texts = read_sets(os.environ.get("DATA", ""))
-    asked = texts["text"].tolist()
+    unseen = texts.held_out(public)
     with tempfile.TemporaryDirectory(prefix="bench-sentiment-") as kept:
         folder = Path(kept)
-        ingest(IngestParams(), folder / "entries", lambda rows: None)
-        entries = ENTRIES.read(folder / "entries")
-        order = np.random.default_rng(7).permutation(entries.num_rows)
-        cut = int(0.85 * len(order))
-        train, valid = entries.take(order[:cut]), entries.take(order[cut:])
-        subprocess.run(["uv", "venv", "-q", str(folder / "peers")], check=True)
-        python = folder / "peers/bin/python"
-        peers = ("vaderSentiment==3.3.2", "textblob==0.19.0")
-        subprocess.run(["uv", "pip", "install", "-q", "--python", str(python), *peers], check=True)
-        models: dict[str, Callable[[], Result]] = {
-            "VADER": lambda: by_rule("VADER", python, asked),
-            "TextBlob": lambda: by_rule("TextBlob", python, asked),
-            "NB-SVM": lambda: measured(lambda: nb_svm(train), asked),
-            "frozen MiniLM + LR": lambda: measured(lambda: frozen_encoder(train), asked),
-            **{
-                f"family {name}": lambda name=name: family(name, train, valid, asked)  # type: ignore[misc]
-                for name in ("example", "linear", "lexicon", "semantic")
-            },
-        }
+        train, valid = texts.built_in(folder / "entries")
+        more = train.slice(0, 0)
+        if typed.public:
+            train, valid = texts.public(public, pa.concat_tables([train, valid]), unseen)
+            more = texts.unlabelled(public, unseen)
+        data = Data(train, valid, more, unseen["text"].tolist(), folder)
         results = {}
-        for name, run in models.items():
-            if name.removeprefix("family ") not in without:
+        for name, run in models(data, PUBLIC if typed.public else BUILT_IN).items():
+            if name.removeprefix("family ") not in typed.without:
                 sys.stderr.write(f"{name} …\n")
                 results[name] = run()
-    table = report(texts, results, train.num_rows)
-    (ROOT / "benchmarks/sentiment.md").write_text(table)
+        table = report(unseen, results, data)
+    name = "sentiment-public.md" if typed.public else "sentiment.md"
+    (ROOT / "benchmarks" / name).write_text(table)
     sys.stdout.write(table)
 
 
-def report(texts: pd.DataFrame, results: dict[str, Result], n_train: int) -> str:
+def models(data: Data, ours: dict[str, dict[str, Any]]) -> dict[str, Callable[[], Result]]:
+    """Name what is measured, each with what makes and asks it."""
+    python = data.folder / "peers/bin/python"
+    subprocess.run(["uv", "venv", "-q", str(python.parents[1])], check=True)
+    packages = ("vaderSentiment==3.3.2", "textblob==0.19.0")
+    subprocess.run(["uv", "pip", "install", "-q", "--python", str(python), *packages], check=True)
+    found: dict[str, Callable[[], Result]] = {
+        "VADER": lambda: by_rule("VADER", python, data.asked),
+        "TextBlob": lambda: by_rule("TextBlob", python, data.asked),
+    }
+    for name, fit in PEERS.items():
+        found[name] = lambda fit=fit: measured(lambda: fit(data.train), data.asked)  # type: ignore[misc]
+    for name, given in ours.items():
+        said = {"teacher": str(data.folder / given["teacher"])} if "teacher" in given else {}
+        found[f"family {name}"] = lambda name=name, given=given | said: family(  # type: ignore[misc]
+            name, data, **given
+        )
+    return found
+
+
+def report(unseen: pd.DataFrame, results: dict[str, Result], data: Data) -> str:
     """Write the tables: one for each set, one for the prices."""
     where = f"Python {platform.python_version()}, {platform.machine()}, "
     where += datetime.now(UTC).strftime("%Y-%m-%d")
     lines = [
         "# Sentiment\n",
         f"Written by `make bench-sentiment`; {where}. All that learn were fitted on the same "
-        f"{n_train:,} entries of the built-in corpus. AUC is of positive against negative texts.",
+        f"{data.train.num_rows:,} entries ({counted(data.train)}), students also on "
+        f"{data.more.num_rows:,} unlabelled ones. AUC is of positive against negative texts.",
     ]
-    for name, part in texts.groupby("set", sort=False):
+    for name, part in unseen.groupby("set", sort=False):
         lines.append(f"\n## {name}: {len(part):,} texts\n")
         lines.append(
             "| model | accuracy | macro-F1 | macro-recall | recall −/0/+ | AUC | ECE | Brier |"
@@ -278,6 +303,38 @@ def report(texts: pd.DataFrame, results: dict[str, Result], n_train: int) -> str
         )
     return "\n".join(lines) + "\n"
 
+
+def counted(entries: pa.Table) -> str:
+    """Say how many entries come from where."""
+    sources = entries["source"].to_pandas().str.partition("/")[0].value_counts()
+    return ", ".join(f"{count:,} {name}" for name, count in sources.items())
+
+
+PEERS = {
+    "TF-IDF + LR": terms_and_regression,
+    "NB-SVM": nb_svm,
+    "frozen MiniLM + LR": frozen_encoder,
+}
+BUILT_IN: dict[str, dict[str, Any]] = {
+    "example": {},
+    "linear": {},
+    "lexicon": {},
+    "semantic": {},
+    "distilled": {"teacher": "semantic"},
+}
+PUBLIC: dict[str, dict[str, Any]] = {
+    "linear": {},
+    "lexicon": {},
+    "semantic": {},
+    "roberta": {
+        "backbone": "minilm",
+        "most_entries": 40_000,
+        "epochs": 2,
+        "learning_rate": 1e-4,
+        "balance": 1.0,
+    },
+    "distilled": {"teacher": "roberta"},
+}
 
 if __name__ == "__main__":
     main()
