@@ -9,6 +9,7 @@ from src.errors import UserError
 from src.pipeline.jobs import check_values
 from src.pipeline.step import all_steps
 from src.training import family as families_module
+from src.training import minilm
 from src.training.backbone import Backbone, check, fingerprint, hub_cache, opened
 from src.training.family import check_installed, families
 from tests.tiny import usual
@@ -123,6 +124,15 @@ def test_a_fixed_version_counts_by_its_name():
     for name in ("models:/base/3", "models:/m-0123abc"):
         check(name, False, 128)
         assert fingerprint(name, False) == name
+
+
+def test_the_packaged_backbone_counts_by_its_hash(tmp_path, monkeypatch):
+    monkeypatch.setenv("JOURNAL_CACHE", str(tmp_path))
+    check("minilm", False, 128)
+    assert fingerprint("minilm", False) == minilm.WEIGHTS.sha256
+    monkeypatch.setattr("src.packages.find_spec", lambda name: None)
+    with pytest.raises(UserError, match="weights and tokenizer is not here yet"):
+        check("minilm", False, 128)
 
 
 def test_a_name_to_be_fetched_counts_by_the_commit_that_then_comes(cache, monkeypatch):

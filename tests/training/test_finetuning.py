@@ -6,12 +6,15 @@ import subprocess
 import sys
 from importlib.util import find_spec
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from src.errors import UserError
+from src.models.sentiment_analyzer import MODEL
 from src.pipeline.step import ROOT
 from src.training.family import families
-from tests.models.corpus import ENTRIES, HELD_OUT
+from tests.models.corpus import ENTRIES, HELD_OUT, TEXTS
 from tests.tiny import QUICK, tiny_backbone
 from tests.training.test_fitting import digests, fit
 
@@ -41,6 +44,50 @@ def test_any_encoder_learns_the_labels(tmp_path, mode, kind):
         assert any(re.search(r"epoch 2 of 5, .*texts/s, .* left", line) for line in said)
 
 
+def test_the_packaged_backbone_reads_as_its_graph_in_8_bits_does():
+    import torch
+
+    from src.models.sentiment_analyzer import Encoder
+    from src.training.backbone import opened
+    from src.training.minilm import MAX_TOKENS, read_encoder
+    from src.training.network import Network, encode, load, outputs
+
+    texts = ["I walked home in the rain.", "She made me laugh until I cried!"]
+    with opened("minilm", False, MAX_TOKENS) as found, torch.random.fork_rng():
+        backbone, tokenizer, pad = load(found)
+    rows = encode(tokenizer, texts, MAX_TOKENS)
+    network = Network(backbone)
+    files = read_encoder()
+    small = Encoder(files["encoder.onnx"], files["tokenizer.json"], MAX_TOKENS)
+    for (place,), pooled in outputs(network, rows, pad, 1):
+        cosine = np.corrcoef(pooled[0].double().numpy(), small.vector(texts[place]))[0, 1]
+        assert cosine > 0.98
+
+
+@pytest.mark.parametrize("mode", ["finetune", "frozen"])
+def test_the_projects_own_journal_counts_for_more(tmp_path, mode):
+    both = pa.concat_tables([ENTRIES.slice(0, 300)] * 2).select(["text", "label"])
+    turned = {"positive": "negative", "negative": "positive", "neutral": "neutral", None: None}
+    labels = both["label"].to_pylist()
+    rows = pa.table(
+        {
+            "id": [f"{i:04d}" for i in range(600)],
+            "text": both["text"],
+            "label": labels[:300] + [turned[label] for label in labels[300:]],
+            "source": ["journal"] * 300 + ["other"] * 300,
+        }
+    )
+    facts = fit(FAMILY, tmp_path / "m", rows, mode=mode)
+    assert facts["n_labelled"] == 570
+    answers = MODEL.from_folder(tmp_path / "m").predict(None, {"text": TEXTS})
+    truth = HELD_OUT["label"].to_pylist()
+    pairs = [(a["sentiment"], b) for a, b in zip(answers, truth, strict=True) if b]
+    right = np.mean([said == label for said, label in pairs])
+    assert right > np.mean([said == turned[label] for said, label in pairs]) + 0.1
+    fewer = fit(FAMILY, tmp_path / "few", rows, mode=mode, most_entries=40)
+    assert fewer["n_labelled"] == 285 + 40
+
+
 def test_it_stops_once_validation_gets_no_better(tmp_path):
     facts = fit(FAMILY, tmp_path / "m", epochs=40, patience=3)
     assert facts["epochs"] == facts["best_epoch"] + 3 < 40
@@ -50,7 +97,7 @@ KILLED = """
 import sys
 from pathlib import Path
 from src.training.family import families
-from tests.models.corpus import ENTRIES, HELD_OUT
+from tests.models.corpus import ENTRIES, HELD_OUT, TEXTS
 from tests.tiny import QUICK
 family = families("sentiment")["roberta"]
 params = family.params(**{**QUICK, "backbone": sys.argv[1]})
