@@ -16,16 +16,18 @@ from src.errors import UserError
 from src.evaluation.bootstrap import (
     Estimate,
     Floats,
+    Replicates,
     Weights,
     bootstrap_weights,
     estimates,
     resampled_sums,
 )
 from src.evaluation.sentiment import CLASSES, RANGES
-from src.evaluation.tasks import TASKS, Mask, Predictions
+from src.evaluation.tasks import TASKS, Mask, Predictions, sentiment_answers
 
 PREFIX = "journal_"
 KEPT = ("accuracy", "f1_macro", "recall_macro", *(f"recall_{c}" for c in CLASSES), "ece", "brier")
+KEPT += ("reversed", "reversed_neutral")
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,9 @@ class Journal:
     metrics
         By names that start with `journal_`, with 95 % intervals. Entries are drawn one by one,
         though they are of 46 people: for other people the intervals are somewhat wider.
+        `journal_reversed` is the share of pairs, a positive and a negative entry, in which the
+        negative one has more of positive minus negative; `journal_reversed_neutral` is the same
+        of the worse of the two other pairs of classes.
     """
 
     n_entries: int
@@ -96,7 +101,9 @@ def measure_journal(
         )
     truth = pa.table({"label": [entry.sentiment for entry in new if not entry.is_mixed]})
     answers, weights = Predictions(rows, None, digest), bootstrap_weights(n, n_resamples, seed)
-    measured = TASKS["sentiment"].measure(truth, answers.where(~mixed), weights)
+    plain = answers.where(~mixed)
+    measured = TASKS["sentiment"].measure(truth, plain, weights)
+    measured |= reversed_shares(truth["label"].to_pylist(), plain, weights)
     found = {f"{PREFIX}{name}": measured[name] for name in KEPT}
     ranges = {f"{PREFIX}{name}": ends for name, ends in RANGES.items()}
     if n_mixed and all("mixed" in row for row in rows):
@@ -116,6 +123,23 @@ def _mixedness(predictions: Predictions) -> Floats:
             "Check the predict method of the model's family.",
         )
     return scores
+
+
+def reversed_shares(truth: Sequence[str], predictions: Predictions, weights: Weights) -> Replicates:
+    """Measure how often a model puts two entries of different classes into the wrong order."""
+    labels, (_, scores) = np.array(truth), sentiment_answers(predictions)
+    tone = scores[:, 2] - scores[:, 0]
+
+    def share(low: str, high: str) -> Floats:
+        both = (labels == low) | (labels == high)
+        return 1 - roc_auc(labels[both] == high, tone[both], weights[:, both])
+
+    negative, neutral, positive = CLASSES
+    with_neutral = share(negative, neutral), share(neutral, positive)
+    return {
+        "reversed": share(negative, positive),
+        "reversed_neutral": np.maximum(*with_neutral),
+    }
 
 
 def roc_auc(truth: Mask, scores: Floats, weights: Weights) -> Floats:

@@ -12,7 +12,12 @@ if TYPE_CHECKING:
     from src.evaluation.behaviour import Failures
     from src.evaluation.journal import Journal
 
-LEFT_OUT = ("journal_accuracy", "journal_brier")  # in the evaluation, not on the card
+LEFT_OUT = (
+    "journal_accuracy",
+    "journal_brier",
+    "journal_reversed",
+    "journal_reversed_neutral",
+)  # in the evaluation, not on the card
 NO_GATE = "No gate rests on these figures."
 
 
@@ -31,7 +36,8 @@ def on_journals(journal: Journal) -> str:
     )
     return (
         f"## On journals it never saw\n\nOn {journal.n_entries:,} journal entries of invented "
-        f"people, written for this project; it was trained on none of them.{left_out} {NO_GATE}\n\n"
+        f"people, written for this project; it was trained on none of them.{left_out} No gate "
+        "rests on these figures; two ask only whether good and bad are taken for each other.\n\n"
         f"| metric | this model |\n|---|---|\n{rows}{auc}"
     )
 
