@@ -143,8 +143,9 @@ def asked(model: Any) -> Predict:
 def with_journals(
     evaluation: Evaluation, answered: Answered | None, predict: Predict, params: EvaluateParams
 ) -> Evaluation:
-    """Add what the candidate makes of the held-out journal, and of minimal pairs."""
+    """Add what the candidate makes of the held-out journal, judged, and of minimal pairs."""
     from src.evaluation.behaviour import judge_pairs, read_pairs, texts_of
+    from src.evaluation.gates import JOURNAL_GATES, judge
     from src.evaluation.journal import measure_journal
     from src.evaluation.tasks import Predictions, sentiment_answers
 
@@ -152,7 +153,14 @@ def with_journals(
     journal = measure_journal(answered, params.seed, params.n_resamples) if answered else None
     labels, scores = sentiment_answers(Predictions(predict(texts_of(pairs)), None, digest))
     behaviour = judge_pairs(pairs, labels, (scores[:, 2] - scores[:, 0]).tolist())
-    return replace(evaluation, journal=journal, behaviour=behaviour)
+    figures = journal.metrics if journal else {}
+    gates = dict(evaluation.gates)
+    for gate in JOURNAL_GATES:
+        if gate.metric in figures:
+            verdict = judge(gate, figures, {})
+            hint = "" if verdict.passed else ": are labels swapped?"
+            gates[gate.code] = replace(verdict, sentence=verdict.sentence + hint)
+    return replace(evaluation, gates=gates, journal=journal, behaviour=behaviour)
 
 
 def rival_of(params: EvaluateParams, candidate: str) -> tuple[str, str] | None:

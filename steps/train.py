@@ -52,13 +52,13 @@ def run(context: Context) -> None:
     from src.evaluation.evaluate import measure
     from src.training import packaging
 
-    params, ((chosen, own), *searches) = context.params, context.parts
+    params, ((chosen, own), *first) = context.params, context.parts
     splits = context.input("splits")
     train, valid = SPLITS.read(splits, "train"), SPLITS.read(splits, "valid")
     folder = context.folder / "model"
     folder.mkdir()
-    for search, _ in searches:  # one with trials, none without
-        own = search(context, chosen, own, train, valid)
+    for prepare, _ in first:  # a look at the labels, a search: see `parts`
+        own = prepare(context, chosen, own, train, valid)
     context.say(f"train: fitting {chosen.name} on {train.num_rows:,} entries")
     fitted = chosen.fit(train, valid, own, folder, params.seed, context.say)
     model = packaging.load(chosen.task, folder)
@@ -81,6 +81,8 @@ def run(context: Context) -> None:
     headline = ", ".join(f"{n} {v:.3f}" for n, v in list(measured.items())[:3])
     fits = f", the best of {params.trials} trials" if params.trials else ""
     summary = f"{chosen.name} on {train.num_rows:,} entries: valid {headline}{fits}"
+    if warning := context.details.get("warning"):
+        summary += f"; warning: {warning}"
     context.details["summary"] = summary
 
 
@@ -102,18 +104,28 @@ def prove(model: Any, entries: pa.Table) -> Callable[[Path], None]:
 
 
 def parts(params: TrainParams) -> tuple[Part, ...]:
-    """Pick the family, and with it the code that ships; with trials also the search.
+    """Pick the family, and with it the code that ships; then what comes before its fit.
 
-    Named here and nowhere in `run`, its code and Optuna count for reuse only where it is used.
+    For sentiment that is a look at the labels, with trials the search. Named here and nowhere in
+    `run`, their code and Optuna count for reuse only where they are used.
     """
     chosen = family_of(params)
     code = (chosen.code, chosen.task.code, "src.training.family:Family")
-    family_part = Part(chosen, code, chosen.params, params.trials > 0, chosen.check, chosen.outside)
-    if not params.trials:
-        return (family_part,)
-    from src.training.search import search
+    found = [Part(chosen, code, chosen.params, params.trials > 0, chosen.check, chosen.outside)]
+    if params.model == "sentiment":
+        from src.training.label_noise import check_labels
 
-    return (family_part, Part(search, (f"{search.__module__}:{search.__name__}",)))
+        found.append(before_fit(check_labels))
+    if params.trials:
+        from src.training.search import search
+
+        found.append(before_fit(search))
+    return tuple(found)
+
+
+def before_fit(prepare: Callable[..., Any]) -> Part:
+    """Name what is called before the fit, and gives the parameters to fit with."""
+    return Part(prepare, (f"{prepare.__module__}:{prepare.__name__}",))
 
 
 def check_needs(params: TrainParams) -> None:

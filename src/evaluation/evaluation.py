@@ -67,7 +67,8 @@ class Evaluation:
         None where there is no champion.
     journal, behaviour
         What a sentiment model makes of the held-out journal, and of each kind of minimal pairs.
-        They inform: neither gates nor the comparison rest on them.
+        They inform: the comparison does not rest on them, and of the gates only those that ask
+        whether the journal is put into the wrong order.
     """
 
     task: str

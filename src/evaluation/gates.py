@@ -77,6 +77,8 @@ GATES: dict[str, tuple[Gate, ...]] = {
         Gate("recall-neutral", "recall_neutral", 0.30, "no class is forgotten"),
         Gate("recall-positive", "recall_positive", 0.30, "no class is forgotten"),
         Gate("beats-baseline", "f1_macro", 0.0, "it has learnt something", against="baseline"),
+        # A model of shuffled labels beats a baseline that always answers the same: it guesses.
+        Gate("beats-chance", "recall_macro", 0.36, "it does more than guess"),
         Gate("calibration", "ece", 0.10, "a confidence can be taken at its word", at_least=False),
     ),
     "topics": (
@@ -86,6 +88,21 @@ GATES: dict[str, tuple[Gate, ...]] = {
     ),
 }
 
+# Judged on the held-out journal: where all labels of a source are swapped, those that were held
+# out are too, and say that all is well. Models of the built-in corpus measure 0.27 and 0.40, with
+# negative and positive swapped 0.73 and 0.71 (of words alone 0.67 and 0.67), neutral and positive
+# swapped 0.40 and 0.92; those of other words or languages 0.32 to 0.52 and 0.39 to 0.63.
+JOURNAL_GATES = (
+    Gate("good-from-bad", "journal_reversed", 0.55, "good is not taken for bad", at_least=False),
+    Gate(
+        "neutral-between",
+        "journal_reversed_neutral",
+        0.75,
+        "neutral is not taken for good or bad",
+        at_least=False,
+    ),
+)
+
 CONTESTS: dict[str, Contest] = {
     "sentiment": Contest("f1_macro"),
     # Pairs of words that no entry holds cannot turn up in a resample: few entries say too little.
@@ -94,6 +111,8 @@ CONTESTS: dict[str, Contest] = {
 
 _SPELLED = {
     "ece": "calibration error",
+    "journal_reversed": "share of journal pairs with bad put above good",
+    "journal_reversed_neutral": "share of journal pairs with neutral on the wrong side",
     "map": "mAP",
     "mixed_auc": "ROC AUC of mixed",
     "nmi": "NMI",

@@ -17,6 +17,7 @@ from src.evaluation.bootstrap import (
     Estimate,
     Floats,
     Mask,
+    Replicates,
     Weights,
     bootstrap_weights,
     estimates,
@@ -24,12 +25,13 @@ from src.evaluation.bootstrap import (
 )
 from src.evaluation.selective import Judged
 from src.evaluation.sentiment import CLASSES, RANGES
-from src.evaluation.tasks import TASKS, Predictions, judged
+from src.evaluation.tasks import TASKS, Predictions, judged, sentiment_answers
 
 PREFIX = "journal_"
 KEPT = (
     *("accuracy", "f1_macro", "recall_macro", *(f"recall_{c}" for c in CLASSES), "ece", "brier"),
     *("aurc", "accuracy_at_80", "coverage_confident", "accuracy_confident"),
+    *("reversed", "reversed_neutral"),
 )
 
 
@@ -46,6 +48,9 @@ class Journal:
     metrics
         By names that start with `journal_`, with 95 % intervals. Entries are drawn one by one,
         though they are of 46 people: for other people the intervals are somewhat wider.
+        `journal_reversed` is the share of pairs, a positive and a negative entry, in which the
+        negative one has more of positive minus negative; `journal_reversed_neutral` is the same
+        of the worse of the two other pairs of classes.
     """
 
     n_entries: int
@@ -140,7 +145,9 @@ def measure_journal(answered: Answered, seed: int, n_resamples: int = 1_000) -> 
     n = len(mixed) - n_mixed
     truth = pa.table({"label": [e.sentiment for e in answered.entries if not e.is_mixed]})
     weights = bootstrap_weights(n, n_resamples, seed)
-    measured = TASKS["sentiment"].measure(truth, answers.where(~mixed), weights)
+    plain = answers.where(~mixed)
+    measured = TASKS["sentiment"].measure(truth, plain, weights)
+    measured |= reversed_shares(truth["label"].to_pylist(), plain, weights)
     found = {f"{PREFIX}{name}": measured[name] for name in KEPT if name in measured}
     ranges = {f"{PREFIX}{name}": ends for name, ends in RANGES.items()}
     if n_mixed and all("mixed" in row for row in answers.rows):
@@ -160,6 +167,23 @@ def _mixedness(predictions: Predictions) -> Floats:
             "Check the predict method of the model's family.",
         )
     return scores
+
+
+def reversed_shares(truth: Sequence[str], predictions: Predictions, weights: Weights) -> Replicates:
+    """Measure how often a model puts two entries of different classes into the wrong order."""
+    labels, (_, scores) = np.array(truth), sentiment_answers(predictions)
+    tone = scores[:, 2] - scores[:, 0]
+
+    def share(low: str, high: str) -> Floats:
+        both = (labels == low) | (labels == high)
+        return 1 - roc_auc(labels[both] == high, tone[both], weights[:, both])
+
+    negative, neutral, positive = CLASSES
+    with_neutral = share(negative, neutral), share(neutral, positive)
+    return {
+        "reversed": share(negative, positive),
+        "reversed_neutral": np.maximum(*with_neutral),
+    }
 
 
 def roc_auc(truth: Mask, scores: Floats, weights: Weights) -> Floats:

@@ -89,6 +89,14 @@ def test_a_model_that_forgets_a_class_or_guesses_is_not_promoted():
     assert "recall of neutral 0.000" in forgetful.verdict
 
 
+def test_a_model_of_shuffled_labels_is_not_promoted_though_it_beats_one_constant_answer():
+    truth = labelled(5000)
+    guesses = judged("sentiment", truth, answers(truth, 1 / 3))
+    assert guesses.gates["beats-baseline"].passed
+    assert not guesses.gates["beats-chance"].passed
+    assert "is below 0.36" in guesses.gates["beats-chance"].sentence
+
+
 def test_overconfidence_is_found():
     truth = labelled()
     rows = [

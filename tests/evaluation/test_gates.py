@@ -9,6 +9,7 @@ from src.evaluation.bootstrap import Estimate
 from src.evaluation.gates import (
     CONTESTS,
     GATES,
+    JOURNAL_GATES,
     TOLERANCE,
     Gate,
     better_than,
@@ -29,7 +30,7 @@ def replicates(middle, spread=0.01, n=200):
 
 @pytest.mark.parametrize("task", GATES)
 def test_codes_are_unique_and_metrics_are_known(task):
-    gates = GATES[task]
+    gates = GATES[task] + JOURNAL_GATES
     assert len({gate.code for gate in gates}) == len(gates)
     assert all(gate.why and gate.against in ("", "baseline") for gate in gates)
     assert CONTESTS.keys() == GATES.keys()

@@ -10,6 +10,7 @@ from src.data.journal import JournalEntry, held_out
 from src.data.seen import text_digest
 from src.errors import UserError
 from src.evaluation.bootstrap import bootstrap_weights
+from src.evaluation.gates import JOURNAL_GATES, judge
 from src.evaluation.journal import KEPT, ask_journal, measure_journal, roc_auc
 from src.evaluation.sentiment import CLASSES
 
@@ -82,6 +83,29 @@ def test_answers_flagged_low_are_counted_among_entries_of_the_three_classes() ->
     assert found["journal_coverage_confident"].value == pytest.approx(share)
     assert 0.4 < found["journal_coverage_confident"].value < 0.6
     assert found["journal_accuracy_confident"].value == 1.0
+
+
+@pytest.mark.parametrize(
+    ("turned", "reversed_", "with_neutral", "failed"),
+    [
+        ({}, 0.0, 0.0, []),
+        ({"positive": "neutral", "negative": "neutral"}, 0.5, 0.5, []),
+        ({"positive": "negative", "negative": "positive"}, 1.0, 1.0, None),
+        ({"positive": "neutral", "neutral": "positive"}, 0.0, 1.0, ["neutral-between"]),
+    ],
+)
+def test_classes_that_are_taken_for_each_other_fail_a_gate_and_ignorance_does_not(
+    turned, reversed_, with_neutral, failed
+) -> None:
+    def predict(texts):
+        labels = [TRUTH[text].sentiment or "neutral" for text in texts]
+        return [row(turned.get(label, label)) for label in labels]
+
+    figures = measured(predict).metrics
+    assert figures["journal_reversed"].value == reversed_
+    assert figures["journal_reversed_neutral"].value == with_neutral
+    codes = [gate.code for gate in JOURNAL_GATES if not judge(gate, figures, {}).passed]
+    assert codes == ([gate.code for gate in JOURNAL_GATES] if failed is None else failed)
 
 
 def test_entries_that_it_was_trained_on_count_nowhere() -> None:

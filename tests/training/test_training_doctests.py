@@ -14,6 +14,7 @@ pytestmark = pytest.mark.unit
         "models.sentiment_analyzer",
         "models.topic_extractor",
         "training.calibration",
+        "training.label_noise",
         "training.naming",
         "training.pace",
         "training.rows",

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 # In the evaluation, not on the card, or in its sentence on abstaining.
 SELECTIVE = ("aurc", "accuracy_at_80", "coverage_confident", "accuracy_confident")
-LEFT_OUT = {f"{PREFIX}{name}" for name in ("accuracy", "brier", *SELECTIVE)}
-NO_GATE = "No gate rests on these figures."
+LEFT_OUT = {
+    f"{PREFIX}{name}" for name in ("accuracy", "brier", "reversed", "reversed_neutral", *SELECTIVE)
+}
 
 
 def on_journals(journal: Journal) -> str:
@@ -35,7 +36,8 @@ def on_journals(journal: Journal) -> str:
     )
     return (
         f"## On journals it never saw\n\nOn {journal.n_entries:,} journal entries of invented "
-        f"people, written for this project; it was trained on none of them.{left_out} {NO_GATE}\n\n"
+        f"people, written for this project; it was trained on none of them.{left_out} No gate "
+        "rests on these figures; two ask only whether good and bad are taken for each other.\n\n"
         f"| metric | this model |\n|---|---|\n{rows}{auc}" + on_abstaining(journal.metrics, PREFIX)
     )
 
@@ -69,5 +71,5 @@ def on_pairs(behaviour: Mapping[str, Failures]) -> str:
         "## Behaviour\n\nOf pairs of texts that differ in one thing (after Ribeiro et al., 2020) "
         f"{total.failures} of {total.pairs} ({total.rate:.0%}) are not answered as they must be: "
         f"{found}. Largest change of positive minus negative where only one thing is swapped: "
-        f"{swaps or 'not measured'}. {NO_GATE}"
+        f"{swaps or 'not measured'}. No gate rests on these figures."
     )

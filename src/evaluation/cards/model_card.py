@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from src.evaluation.cards.journal_card import SELECTIVE, on_abstaining, on_journals, on_pairs
-from src.evaluation.gates import GATES, spelled
+from src.evaluation.gates import GATES, JOURNAL_GATES, spelled
 from src.evaluation.service import SERVICE_GATES
 from src.pipeline.results import STEP, read_key
 
@@ -183,7 +183,8 @@ def figures(evaluation: Evaluation) -> str:
 
 def gates(evaluation: Evaluation) -> str:
     """Write each gate with its verdict and why it is there."""
-    why = {gate.code: gate.why for gate in (*GATES[evaluation.task], *SERVICE_GATES)}
+    known = (*GATES[evaluation.task], *JOURNAL_GATES, *SERVICE_GATES)
+    why = {gate.code: gate.why for gate in known}
     lines = [
         f"- {'passed' if verdict.passed else '**failed**'} · {code}: {verdict.sentence}"
         + (f" ({why[code]})" if code in why else "")
