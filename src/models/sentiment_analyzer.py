@@ -467,10 +467,10 @@ class SentimentAnalyzer(PythonModel):
 
     def _read(self, text: str) -> tuple[Scores, list[tuple[Span, Scores]]]:
         """Score a text and each of its sentences."""
-        scores, spans = self._scores(text), sentences(text)[:MOST_SENTENCES]
+        scores, spans = self.scores(text), sentences(text)[:MOST_SENTENCES]
         if len(spans) < 2:
             return scores, [(span, scores) for span in spans]
-        return scores, [((start, end), self._scores(text[start:end])) for start, end in spans]
+        return scores, [((start, end), self.scores(text[start:end])) for start, end in spans]
 
     def _answer(
         self, scores: Scores, parts: list[tuple[Span, Scores]], listed: bool
@@ -498,7 +498,8 @@ class SentimentAnalyzer(PythonModel):
             ]
         return answer
 
-    def _scores(self, text: str) -> Scores:
+    def scores(self, text: str) -> Scores:
+        """Give the calibrated probability of each class for one text."""
         plain = normalise(text)
         single = tokens(plain)
         logits, evidence = self._intercept, False

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,7 @@ from src.training.backbone import FIXED, LOGGED
 from src.training.calibration import temperature
 from src.training.family import TASKS, Family
 from src.training.files import text_array, write_model
+from src.training.pace import Pace
 from src.training.rows import journal_param, labelled, source_weights, texts
 
 if TYPE_CHECKING:
@@ -24,7 +27,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pyarrow as pa
 
-NEWS = 5_000  # texts between two lines of progress
 NAME_ONE = f"Name a version: -P teacher={LOGGED}{TASKS['sentiment'].registered_name}/1"
 
 
@@ -110,13 +112,12 @@ def ask(
 ) -> npt.NDArray[np.float64]:
     """Let a teacher answer texts: its probabilities, shape `(n_texts, 3)`, in order of `LABELS`."""
     import numpy as np
-    import pandas as pd
 
-    found = list[list[float]]()
-    for start in range(0, len(some), NEWS):
-        progress(f"distilled: the teacher has answered {start:,} of {len(some):,} texts")
-        rows = teacher.predict(None, pd.DataFrame({"text": some[start : start + NEWS]}))
-        found += [[row["all_scores"][label] for label in LABELS] for row in rows]
+    pace, found = Pace(progress, len(some)), list[list[float]]()
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        for scores in threads.map(teacher.scores, some):
+            found.append([scores[label] for label in LABELS])
+            pace.count(1, "distilled: the teacher answers")
     return np.array(found).reshape(-1, len(LABELS))
 
 
