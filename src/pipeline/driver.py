@@ -15,7 +15,7 @@ from src.errors import UserError
 from src.pipeline import console
 from src.pipeline.backends import LOCAL
 from src.pipeline.caller import FOLDER, caller_folder, launcher_run
-from src.pipeline.execute import alike, find_result, key_for, one_line
+from src.pipeline.execute import alike, find_result, key_for, one_line, run_link
 from src.pipeline.faults import AWAY, is_away
 from src.pipeline.jobs import Job
 from src.pipeline.keys import sentence
@@ -28,6 +28,7 @@ from src.pipeline.stopping import DRIVER
 if TYPE_CHECKING:
     from src.pipeline.runs import Store
 
+NOTHING = "Nothing to do: every step is reused."
 ATTEMPTS = 2  # a step that the store cut off, perhaps in the middle of a write, runs once more
 
 
@@ -303,13 +304,13 @@ def drive(chain: Chain, title: str, as_json: bool) -> int:
         finally:
             if recorded := parent.run_id or launcher_run():
                 tags, text = record(finished, store.experiment_id)
-                store.describe(recorded, marks | tags, text)
+                store.describe(recorded, marks | tags, f"{NOTHING}\n\n{text}" if marks else text)
     ran = [done for done in finished if done.outcome != "reuse"]
     if as_json:
         steps = [done.as_dict() for done in finished]
         console.say_json({"run_id": recorded or None, "steps": steps})
     elif not ran:
-        console.say("Nothing to do: every step is reused.")
+        console.say(NOTHING)
     return 3 if any(done.refused for done in finished) else 0
 
 
@@ -331,7 +332,7 @@ def record(finished: Iterable[Done], experiment_id: str) -> tuple[dict[str, str]
         run_id = done.result.run_id if done.result else ""
         summary = done.result.details.get("summary", "") if done.result else ""
         tags[f"pipeline.{done.outcome}.{done.job.title.replace(' ', '.')}"] = run_id
-        link = f"[{run_id[:8]}](#/experiments/{experiment_id}/runs/{run_id})" if run_id else ""
+        link = run_link(run_id, experiment_id) if run_id else ""
         reason = "" if done.outcome == "reuse" else done.reason
         text += f"| {done.job.title} | {done.outcome} | {reason} | {link} | {summary} |\n"
     return tags, text

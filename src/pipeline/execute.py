@@ -321,9 +321,14 @@ def below(step: Step, typed: Mapping[str, str]) -> dict[str, str]:
 def note_reuse(title: str, result: Sealed, store: Store) -> None:
     """Mark the launcher's own run as a reuse and point to the result."""
     links = "".join(f"\n- {name}: `{made.uri}`" for name, made in result.outputs.items())
-    text = f"Reused run `{result.run_id}`: nothing to do.{links}"
+    text = f"Nothing to do: reused {run_link(result.run_id, store.experiment_id)}.\n{links}\n"
     marks = {STEP: title.partition(" ")[0], REUSED: result.run_id, "mlflow.runName": title}
     store.describe(launcher_run(), marks, text)
+
+
+def run_link(run_id: str, experiment_id: str) -> str:
+    """Write a Markdown link to a run, which works in the tracking UI."""
+    return f"[{run_id[:8]}](#/experiments/{experiment_id}/runs/{run_id})"
 
 
 def one_line(error: BaseException) -> str:

@@ -90,6 +90,11 @@ class SqliteReader:
         tags = self._ask("SELECT key, value FROM tags WHERE run_uuid = ?", run_id)
         return PastRun(run_id, rows[0][0], rows[0][1] or 0, dict(tags)) if rows else None
 
+    def artifacts(self, run_id: str) -> str:
+        """Say where a run's artifacts lie; empty where there is no such run."""
+        rows = self._ask("SELECT artifact_uri FROM runs WHERE run_uuid = ?", run_id)
+        return str(rows[0][0] or "") if rows else ""
+
     def versions(self, name: str) -> list[PastVersion]:
         """List the versions of a registered model."""
         tags = dict[int, dict[str, str]]()

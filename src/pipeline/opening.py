@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from src.pipeline.caller import launcher_run, tracking_uri
 from src.pipeline.lookup import PastRun, Reader, ServerReader, SqliteReader, UnreadableError, reader
-from src.pipeline.results import SEAL, Output, Sealed, read_seal
+from src.pipeline.results import REUSED, SEAL, Output, Sealed, read_seal
+from src.pipeline.seals import local_path
 from src.pipeline.temporary import clear_left_folders
 
 if TYPE_CHECKING:
     from src.pipeline.runs import Store
 
 NOTE = "mlflow.note.content"  # the tag that the tracking UI shows as a run's description
+MARK = "reused.md"  # the artifact that says of a run that it is a reuse; the UI renders it
+HIDDEN = ".artifact.uploading."  # what MLflow does not list: files that are being written
 T = TypeVar("T")
 
 
@@ -90,18 +93,29 @@ class Light:
             clear_left_folders()
 
     def describe(self, run_id: str, tags: Mapping[str, str], text: str) -> None:
-        """Tag a run and describe it in Markdown, which the tracking UI shows."""
-        noted = {**tags, NOTE: text}
-        if isinstance(self.reader, ServerReader):
-            with suppress(UnreadableError):
-                self.reader.tag(run_id, noted)
-                return
-        if isinstance(self.reader, SqliteReader) and "mlflow" not in sys.modules:
-            from src.pipeline.noting import note
+        """Tag a run and describe it in Markdown, which the tracking UI shows.
 
-            note(self.uri, run_id, noted)
-        else:
-            self.full.describe(run_id, tags, text)
+        Only MLflow writes to a database, and that costs more than finding that nothing has to
+        run. There the description of a reuse is an artifact instead, where artifacts lie here.
+        """
+        with suppress(UnreadableError, OSError):
+            if isinstance(self.reader, ServerReader):
+                self.reader.tag(run_id, {**tags, NOTE: text})
+                return
+            if isinstance(self.reader, SqliteReader) and REUSED in tags:
+                folder = local_path(self.reader.artifacts(run_id))
+                if folder and folder.is_absolute():
+                    mark(folder, text)
+                    return
+        self.full.describe(run_id, tags, text)
+
+
+def mark(folder: Path, text: str) -> None:
+    """Put the mark of a reuse among a run's artifacts, whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    fresh = folder / f"{HIDDEN}{MARK}"
+    fresh.write_text(text, encoding="utf-8")
+    fresh.replace(folder / MARK)
 
 
 def sealed(run: PastRun | None) -> Sealed | None:

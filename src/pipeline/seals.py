@@ -18,11 +18,14 @@ Files = Mapping[str, tuple[int, int]]
 
 
 def local_path(location: str) -> Path | None:
-    """Give the folder or file that a location means on this machine; None if it is elsewhere."""
+    """Give the folder or file that a location means on this machine; None if it is elsewhere.
+
+    MLflow takes `%20` for a space in a plain path too.
+    """
     parsed = urlparse(location)
     if parsed.scheme == "file":
         return Path(unquote(parsed.path))
-    return Path(location) if location.startswith("/") else None
+    return Path(unquote(location)) if location.startswith("/") else None
 
 
 def files_of(path: Path) -> dict[str, tuple[int, int]]:

@@ -214,7 +214,9 @@ def test_under_a_launcher_its_run_is_marked_as_a_reuse(
     _, reused = go(FIRST, store)
     assert reused
     assert store.runs["launched"]["pipeline.reused"] == first.run_id
-    assert f"runs:/{first.run_id}/a" in store.runs["launched"]["mlflow.note.content"]
+    told = store.runs["launched"]["mlflow.note.content"]
+    assert f"(#/experiments/0/runs/{first.run_id})" in told
+    assert f"runs:/{first.run_id}/a" in told
 
 
 def test_one_line_names_the_place_in_our_code() -> None:

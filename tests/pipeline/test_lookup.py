@@ -22,7 +22,7 @@ from src import registry
 from src.pipeline import lookup
 from src.pipeline.lookup import ServerReader, SqliteReader, UnreadableError, reader
 from src.pipeline.opening import open_store
-from src.pipeline.results import SEAL
+from src.pipeline.results import REUSED, SEAL
 from src.pipeline.runs import Store
 from tests.fakes import environment, tracking
 
@@ -164,6 +164,47 @@ def test_a_reuse_is_noted_without_opening_a_server_twice(
     assert "full" not in vars(light)
     tags = mlflow.MlflowClient(server).get_run(runs["other"]).data.tags
     assert (tags["pipeline.reused"], tags["mlflow.note.content"]) == ("x", "# Told")
+
+
+@pytest.mark.parametrize("start", ["", "file://"])
+@pytest.mark.parametrize("name", ["plain", "with space", "of%20codes", "größe"])
+def test_a_reuse_in_a_file_is_an_artifact_where_mlflow_finds_it(
+    file: str, runs: dict[str, str], tmp_path: Path, start: str, name: str
+) -> None:
+    with tracking(file):
+        client = mlflow.MlflowClient(file)
+        location = f"{start}{tmp_path}/{name}"
+        experiment = client.create_experiment(f"{tmp_path.name} {start}{name}", location)
+        run_id = client.create_run(experiment).info.run_id
+        for text in ("# Told", "# Told again"):
+            light = open_store()
+            light.describe(run_id, {REUSED: "x"}, text)
+            assert "full" not in vars(light)
+            assert [found.path for found in client.list_artifacts(run_id)] == ["reused.md"]
+            assert Path(client.download_artifacts(run_id, "reused.md")).read_text() == text
+        assert REUSED not in client.get_run(run_id).data.tags
+
+
+@pytest.mark.parametrize("place", ["s3://bucket/a", "mlflow-artifacts:/a", "file:a/b", "{}/file/a"])
+def test_a_reuse_in_a_file_is_tagged_where_artifacts_cannot_be_written_here(
+    file: str, runs: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(SqliteReader, "artifacts", lambda asked, run_id: place.format(tmp_path))
+    with tracking(file):
+        open_store().describe(runs["other"], {REUSED: place}, f"# Told {place}")
+        tags = mlflow.MlflowClient(file).get_run(runs["other"]).data.tags
+    assert (tags[REUSED], tags["mlflow.note.content"]) == (place, f"# Told {place}")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_is_no_reuse_is_described_by_tags(file: str, runs: dict[str, str]) -> None:
+    with tracking(file):
+        open_store().describe(runs["old"], {"a.tag": "1"}, "# What ran")
+        client = mlflow.MlflowClient(file)
+        tags = client.get_run(runs["old"]).data.tags
+        assert (tags["a.tag"], tags["mlflow.note.content"]) == ("1", "# What ran")
+        assert client.list_artifacts(runs["old"]) == []
 
 
 def test_a_file_is_opened_for_reading_only(file: str, runs: dict[str, str]) -> None:

@@ -110,6 +110,6 @@ def test_elsewhere_the_listed_sizes_have_to_match() -> None:
 
 def test_a_local_path_is_told_from_a_location_elsewhere() -> None:
     assert local_path("/a/b") == Path("/a/b")
-    assert local_path("file:///a/b%20c") == Path("/a/b c")
+    assert local_path("file:///a/b%20c") == local_path("/a/b%20c") == Path("/a/b c")
     assert local_path("mlflow-artifacts:/0/r") is None
     assert local_path("s3://bucket/a") is None
