@@ -328,7 +328,7 @@ PUBLIC: dict[str, dict[str, Any]] = {
     "semantic": {},
     "roberta": {
         "backbone": "minilm",
-        "most_entries": 40_000,
+        "most_entries": 30_000,
         "epochs": 2,
         "learning_rate": 1e-4,
         "balance": 1.0,

@@ -20,6 +20,7 @@ from src.data.near_duplicates import NearDuplicates
 from src.evaluation.sentiment import CLASSES
 
 MOST = 1_000  # held-out texts of a set, drawn with a fixed seed
+MOST_LABELLED, MOST_UNLABELLED = 40_000, 60_000  # texts drawn of the public sets to learn from
 SHARE = 0.85  # of the entries to learn from that are trained on; the others are for validation
 ALL_HELD_OUT = ("lemotif_dev", "dair_emotion")  # three, or no, neutral texts in them
 HELD_FILES = ("twitter-2015test-A", "twitter-2014sarcasm-A")  # of semeval2017
@@ -72,11 +73,12 @@ def built_in(folder: Path) -> tuple[pa.Table, pa.Table]:
 
 def public(folder: str, entries: pa.Table, unseen: pd.DataFrame) -> tuple[pa.Table, pa.Table]:
     """Add public sets to entries, but what is held out or nearly the same as such a text."""
-    found = [entries.to_pandas()]
+    found = []
     for name in ("semeval2017", "goemotions"):
         rows = read(folder, name)
-        found.append(_entries(name, rows[~rows["held_out"]]))
-    both = pd.concat(found, ignore_index=True).drop_duplicates("text")
+        found.append(_entries(name, rows[~rows["held_out"] & rows["label"].isin(CLASSES)]))
+    some = drawn(pd.concat(found, ignore_index=True), MOST_LABELLED)
+    both = pd.concat([entries.to_pandas(), some], ignore_index=True).drop_duplicates("text")
     return parted(without_near(both, unseen))
 
 
@@ -86,7 +88,13 @@ def unlabelled(folder: str, unseen: pd.DataFrame) -> pa.Table:
     for name in UNLABELLED:
         texts = [part for text in read(folder, name)["text"] for part in cut(str(text))]
         found.append(_entries(name, pd.DataFrame({"text": texts}).drop_duplicates()))
-    return to_table(without_near(pd.concat(found, ignore_index=True), unseen))
+    some = drawn(pd.concat(found, ignore_index=True), MOST_UNLABELLED)
+    return to_table(without_near(some, unseen))
+
+
+def drawn(rows: pd.DataFrame, most: int) -> pd.DataFrame:
+    """Draw so many rows with a fixed seed, or take all."""
+    return rows.sample(min(most, len(rows)), random_state=0)
 
 
 def cut(text: str) -> Iterator[str]:

@@ -62,10 +62,13 @@ def balance_param() -> Any:
     )
 
 
-def journal_param() -> Any:
+def journal_param(default: float = 8.0) -> Any:
     """Declare how much the project's own journal counts."""
     return param(
-        8.0, "How many other entries one of the project's own journal counts for", low=1, high=100
+        default,
+        "How many other entries one of the project's own journal counts for",
+        low=1,
+        high=100,
     )
 
 

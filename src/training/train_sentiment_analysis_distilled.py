@@ -39,9 +39,9 @@ class DistilledParams:
     )
     dimensions: int = param(64, "Length of a word's vector", low=4, high=1024)
     filters: int = param(128, "Filters of the convolution", low=4, high=2048)
-    epochs: int = param(8, "Passes over the training entries", low=1, high=1000)
+    epochs: int = param(6, "Passes over the training entries", low=1, high=1000)
     learning_rate: float = param(2e-3, "Highest learning rate", low=1e-6, high=1)
-    journal_weight: float = journal_param()
+    journal_weight: float = journal_param(40.0)
 
 
 def fit(

@@ -18,7 +18,7 @@ from src.training.pace import Pace
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-MOST_WORDS, MOST_PIECES = 30_000, 15_000
+MOST_WORDS, MOST_PIECES = 25_000, 12_000
 LEAST_WORDS, LEAST_PIECES = 2, 5  # texts, and words, that they must stand in
 PIECES_OF_A_WORD = 24
 WIDTH = 3  # words that a filter reads
