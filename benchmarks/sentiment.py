@@ -322,10 +322,12 @@ BUILT_IN: dict[str, dict[str, Any]] = {
     "semantic": {},
     "distilled": {"teacher": "semantic"},
 }
+# The built-in corpus is small and unlike journals; where there is more, terms carry further.
+LESS_HELD_BACK = {"c": 1.0, "journal_weight": 8.0, "lexicon_strength": 1.0}
 PUBLIC: dict[str, dict[str, Any]] = {
     "linear": {},
-    "lexicon": {},
-    "semantic": {},
+    "lexicon": LESS_HELD_BACK,
+    "semantic": LESS_HELD_BACK | {"encoder_strength": 3.0},
     "roberta": {
         "backbone": "minilm",
         "most_entries": 30_000,

@@ -22,13 +22,23 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
 
 
+def penalty_param(default: float) -> Any:
+    """Declare how strongly large weights are held back."""
+    return param(
+        default,
+        "Inverse strength of the L2 penalty",
+        low=1e-4,
+        high=1e4,
+        search=(0.02, 20.0),
+        log=True,
+    )
+
+
 @dataclass(frozen=True)
 class LinearParams:
     """Parameters of a logistic regression on terms."""
 
-    c: float = param(
-        1.0, "Inverse strength of the L2 penalty", low=1e-4, high=1e4, search=(0.05, 20.0), log=True
-    )
+    c: float = penalty_param(1.0)
     balance: float = balance_param()
     min_df: int = param(
         2, "Training entries that a term must stand in", low=1, high=1000, search=(1, 5)

@@ -8,13 +8,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.data.sources import vader
+from src.pipeline.step import param
 from src.training.calibration import temperature
 from src.training.encoder import vectors
 from src.training.family import TASKS, Family
 from src.training.files import text_array, write_model
-from src.training.linear import Blocks, LinearParams, arrays_of, logistic_regression
+from src.training.linear import (
+    Blocks,
+    LinearParams,
+    arrays_of,
+    logistic_regression,
+    penalty_param,
+)
 from src.training.minilm import MAX_TOKENS, read_encoder
-from src.training.rows import journal_param, labelled, labelled_for_training, source_weights
+from src.training.rows import (
+    journal_param,
+    labelled,
+    labelled_for_training,
+    source_weights,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,14 +35,39 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-STRENGTH = 3.0  # of the encoder's unit vectors beside blocks of length 1
-
 
 @dataclass(frozen=True)
 class LexiconParams(LinearParams):
-    """Parameters of the families of several views."""
+    """Parameters of words and a lexicon under one head.
 
-    journal_weight: float = journal_param()
+    A view that is stretched is held back less by the penalty than the terms, of which there are
+    many and which know their own corpus best: it is what carries to other kinds of texts.
+    """
+
+    c: float = penalty_param(0.1)
+    journal_weight: float = journal_param(10.0)
+    lexicon_strength: float = param(
+        3.0,
+        "How much the lexicon's numbers are stretched",
+        low=0.01,
+        high=1000,
+        search=(0.5, 20.0),
+        log=True,
+    )
+
+
+@dataclass(frozen=True)
+class SemanticParams(LexiconParams):
+    """Parameters of words, a lexicon and a sentence encoder under one head."""
+
+    encoder_strength: float = param(
+        10.0,
+        "Length of the encoder's vectors; that of a block of terms is 1",
+        low=0.01,
+        high=1000,
+        search=(1.0, 50.0),
+        log=True,
+    )
 
 
 def fit(
@@ -52,13 +89,13 @@ def fit(
     UserError
         A class has too few labelled entries, or the lexicon cannot be fetched.
     """
-    return fit_views(train, valid, params, folder, progress, {})
+    return fit_views(train, valid, params, folder, progress, {}, 0.0)
 
 
 def fit_with_encoder(
     train: pa.Table,
     valid: pa.Table,
-    params: LexiconParams,
+    params: SemanticParams,
     folder: Path,
     seed: int,
     progress: Callable[[str], None],
@@ -72,7 +109,9 @@ def fit_with_encoder(
     UserError
         A class has too few labelled entries, or a package cannot be fetched.
     """
-    return fit_views(train, valid, params, folder, progress, read_encoder())
+    return fit_views(
+        train, valid, params, folder, progress, read_encoder(), params.encoder_strength
+    )
 
 
 def fit_views(
@@ -82,6 +121,7 @@ def fit_views(
     folder: Path,
     progress: Callable[[str], None],
     files: dict[str, bytes],
+    encoder_strength: float,
 ) -> dict[str, float | int | str]:
     """Fit on words, lexicon and the encoder in `files`, if there is one; write the model."""
     import numpy as np
@@ -95,11 +135,14 @@ def fit_views(
     blocks = Blocks(ANALYZERS, texts, params.min_df, params.max_features)
     lexicon = read_lexicon()
     settings: dict[str, Any] = {"blocks": list(blocks.vectorizers)}
-    dense: list[Floats] = [np.stack([polarity(t, lexicon) for t in [*texts, *valid_texts]])]
+    stretch = params.lexicon_strength
+    dense: list[Floats] = [
+        stretch * np.stack([polarity(text, lexicon) for text in [*texts, *valid_texts]])
+    ]
     if files:
         graph, tokenizer = files["encoder.onnx"], files["tokenizer.json"].decode()
         found = vectors(graph, tokenizer, MAX_TOKENS, [*texts, *valid_texts], progress)
-        norm = STRENGTH / np.sqrt((found * found).sum(axis=1).mean())
+        norm = encoder_strength / np.sqrt((found * found).sum(axis=1).mean())
         dense.append(found * norm)
         settings["encoder"] = {"max_tokens": MAX_TOKENS}
     extra, n_terms = np.hstack(dense), blocks.features.shape[1]
@@ -119,7 +162,7 @@ def fit_views(
     arrays = arrays_of(blocks, weights[:n_terms] / scale, model.intercept_ / scale)
     arrays["lexicon.terms"] = text_array(lexicon)
     arrays["lexicon.valence"] = np.array(list(lexicon.values()))
-    arrays["lexicon.weights"] = weights[n_terms : n_terms + 4] / scale
+    arrays["lexicon.weights"] = weights[n_terms : n_terms + 4] * (stretch / scale)
     if files:
         arrays["encoder.weights"] = weights[n_terms + 4 :] * (norm / scale)
     write_model(folder, settings | {"classes": list(model.classes_)}, arrays, files)
@@ -147,7 +190,7 @@ SEMANTIC = Family(
     "semantic",
     TASKS["sentiment"],
     fit_with_encoder,
-    LexiconParams,
+    SemanticParams,
     requires=("scikit-learn", "onnxruntime", "tokenizers"),
     extra="encoder",
 )

@@ -122,7 +122,7 @@ def part(**typed: str) -> Part:
 
 def test_what_is_typed_is_not_searched() -> None:
     typed = {"c": "1.0", "trials": "5"}
-    assert set(free_spaces(part(**typed), typed)) == {"balance", "min_df"}
+    assert set(free_spaces(part(**typed), typed)) == {"balance", "lexicon_strength", "min_df"}
     assert free_spaces(part(), {}) == {}
 
 
@@ -135,7 +135,7 @@ def test_the_key_tells_a_default_that_is_typed_from_one_that_is_searched() -> No
     assert key(c="1.0").digest == key().digest
     free, fixed = key(trials="5"), key(trials="5", c="1.0")
     assert free.digest != fixed.digest
-    assert free.why(fixed) == ["param c: 1.0 → none", "param search.c: none → 1.0; 0.05 to 20, log"]
+    assert free.why(fixed) == ["param c: 1.0 → none", "param search.c: none → 1.0; 0.02 to 20, log"]
 
 
 def test_the_key_counts_the_space(monkeypatch: pytest.MonkeyPatch) -> None:
