@@ -50,8 +50,8 @@ def held_out(folder: str) -> pd.DataFrame:
 def read(folder: str, name: str) -> pd.DataFrame:
     """Read a public set; `held_out` tells the texts that must not be trained on.
 
-    Of GoEmotions these are the first-person comments of its validation half, of SemEval two of
-    its years, of others all or none.
+    Of GoEmotions these are the first-person comments of its validation part, of SemEval two of
+    its files, of others all or none.
     """
     rows = pd.read_parquet(Path(folder) / f"{name}.parquet")
     if name == "goemotions":

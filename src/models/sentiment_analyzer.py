@@ -45,6 +45,7 @@ WORD_CHARACTERS = 40
 PIECES = (2, 3, 4, 5)  # lengths of the pieces of words
 KNOWN_WORDS = 20_000  # whose pieces are kept in mind
 SUBWORDS = (3, 4)  # lengths of the pieces that stand for a word that is not known
+MOST_SUBWORDS = 24  # of a word, that are looked at
 WINDOW = 128  # words that the convolution reads at once
 
 TOKEN = re.compile(r"\w+(?:'\w+)*|[^\w\s]+")  # a word with inner apostrophes, or a run of signs
@@ -221,19 +222,19 @@ class Convolution:
         found = [self._parts(token) for token in single]
         if all(parts is None for parts in found):
             return None
-        nothing = np.zeros(self._table.shape[1:], np.float32)
-        parts = np.stack([nothing if one is None else one for one in found])
-        starts = range(0, len(parts), WINDOW)
-        pooled = np.stack([self._pooled(parts[start : start + WINDOW]) for start in starts])
-        lengths = np.array([min(WINDOW, len(parts) - start) for start in starts], float)
+        windows = [found[start : start + WINDOW] for start in range(0, len(found), WINDOW)]
+        pooled = np.stack([self._pooled(window) for window in windows])
+        lengths = np.array([len(window) for window in windows], float)
         mean = (pooled * lengths[:, None]).sum(axis=0) / lengths.sum()
         total: np.ndarray[Any, Any] = (mean[:, None] * self._weights).sum(axis=0)
         return total
 
-    def _pooled(self, parts: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
-        n, width, _ = parts.shape
-        padded = np.zeros((n + width - 1, *parts.shape[1:]), np.float32)
-        padded[width // 2 : width // 2 + n] = parts
+    def _pooled(self, parts: "list[np.ndarray[Any, Any] | None]") -> "np.ndarray[Any, Any]":
+        n, (_, width, n_filters) = len(parts), self._table.shape
+        padded = np.zeros((n + width - 1, width, n_filters), np.float32)
+        for place, part in enumerate(parts, width // 2):
+            if part is not None:
+                padded[place] = part
         answers = self._bias + sum(padded[place : place + n, place] for place in range(width))
         answers = np.maximum(answers, 0)
         return np.concatenate([answers.max(axis=0), answers.mean(axis=0)]).astype(float)
@@ -245,7 +246,7 @@ class Convolution:
         if (row := self._words.get(token)) is not None:
             found = self._table[row].astype(np.float32)
         elif rows := [self._pieces[p] for p in subwords(token) if p in self._pieces]:
-            found = self._table[rows].astype(np.float32).mean(axis=0)
+            found = self._table[rows[:MOST_SUBWORDS]].astype(np.float32).mean(axis=0)
         if len(known) >= KNOWN_WORDS:
             known = self._known = {}
         known[token] = found

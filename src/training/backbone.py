@@ -84,6 +84,7 @@ def check(name: str, download: bool, max_tokens: int) -> None:
         return
     if name == PACKAGED:
         minilm.WEIGHTS.check()
+        check_length(max_tokens, minilm.POSITIONS)
     elif found := _here(name):
         check_whole(found, max_tokens)
     elif not (download and HUB_NAME.fullmatch(name)):
@@ -121,6 +122,17 @@ def check_whole(backbone: Backbone, max_tokens: int) -> None:
             f"{backbone.model / 'config.json'} is no configuration of a model.",
             "Write it with the model's save_pretrained.",
         ) from None
+    check_length(max_tokens, most)
+
+
+def check_length(max_tokens: int, most: int) -> None:
+    """Check that a backbone reads so many tokens.
+
+    Raises
+    ------
+    UserError
+        It reads fewer.
+    """
     if max_tokens > most:
         raise UserError(
             f"max_tokens={max_tokens} is more than the {most} that the backbone reads at once.",

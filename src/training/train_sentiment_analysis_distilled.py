@@ -38,7 +38,7 @@ class DistilledParams:
         "", "Model to learn from: models:/<name>/<version> or a folder", content=False
     )
     dimensions: int = param(64, "Length of a word's vector", low=4, high=1024)
-    filters: int = param(128, "Filters of the convolution", low=4, high=2048)
+    filters: int = param(128, "Filters of the convolution", low=4, high=512)
     epochs: int = param(6, "Passes over the training entries", low=1, high=1000)
     learning_rate: float = param(2e-3, "Highest learning rate", low=1e-6, high=1)
     journal_weight: float = journal_param(40.0)
@@ -150,8 +150,8 @@ def read_teacher(name: str) -> Any:
     UserError
         It cannot be read, or is another kind of model.
     """
-    if (here := caller_folder() / name).is_dir():
-        return opened(here, name)
+    if located(name).is_dir():
+        return opened(located(name), name)
     import mlflow
     from mlflow.exceptions import MlflowException
 
@@ -178,6 +178,11 @@ def opened(path: Path, name: str) -> Any:
         ) from None
 
 
+def located(name: str) -> Path:
+    """Say which folder a name means where the command was typed."""
+    return caller_folder() / Path(name).expanduser()
+
+
 def manifest(path: Path) -> Path:
     """Find the file that digests all of a model, in its folder or where MLflow keeps that."""
     return next(path.glob("artifacts/*/manifest.json"), path / "manifest.json")
@@ -198,15 +203,15 @@ def check(params: DistilledParams) -> None:
         return
     if name.startswith(LOGGED):
         raise UserError(f"teacher={name} names no fixed version: it can change.", NAME_ONE)
-    if not manifest(caller_folder() / name).is_file():
-        raise UserError(f"there is no model in the folder {caller_folder() / name}.", NAME_ONE)
+    if not manifest(located(name)).is_file():
+        raise UserError(f"there is no model in the folder {located(name)}.", NAME_ONE)
 
 
 def fingerprint(name: str) -> str:
     """Say what content a checked name stands for."""
     if name.startswith(LOGGED):
         return name
-    return hashlib.sha256(manifest(caller_folder() / name).read_bytes()).hexdigest()
+    return hashlib.sha256(manifest(located(name)).read_bytes()).hexdigest()
 
 
 FAMILY = Family(
@@ -214,7 +219,7 @@ FAMILY = Family(
     TASKS["sentiment"],
     fit,
     DistilledParams,
-    requires=("torch",),
+    requires=("torch", "onnxruntime", "tokenizers"),  # teachers may be encoders
     extra="roberta",
     check=check,
     outside=lambda params: {"teacher": fingerprint(params.teacher)},

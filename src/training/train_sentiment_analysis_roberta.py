@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -19,6 +18,8 @@ from src.training.family import TASKS, Family
 from src.training.rows import (
     balance_param,
     class_weights,
+    draw,
+    from_journal,
     journal_param,
     labelled,
     labelled_for_training,
@@ -53,7 +54,7 @@ class RobertaParams:
     batch_size: int = param(32, "Entries of a training step", low=1, high=4096)
     max_tokens: int = param(128, "Tokens that are read at once", low=8, high=8192)
     patience: int = param(2, "Epochs without a better valid macro-F1 to stop after", low=1, high=99)
-    balance: float = balance_param()
+    balance: float = balance_param(searched=False)
     journal_weight: float = journal_param()
     most_entries: int = param(
         0, "Entries drawn to train on, beside the project's own journal; 0 for all", low=0
@@ -87,7 +88,7 @@ def fit(
     """
     texts, labels = labelled_for_training(train)
     weights = source_weights(train, params.journal_weight).tolist()
-    drawn = draw(weights, params.most_entries, seed)
+    drawn = chosen(labels, from_journal(train), params.most_entries, seed)
     learned = [texts[i] for i in drawn], [labels[i] for i in drawn], [weights[i] for i in drawn]
     with opened(params.backbone, params.download, params.max_tokens) as found:
         import torch
@@ -101,23 +102,12 @@ def fit(
             return _fit(learned, valid, params, found, device, folder, seed, progress)
 
 
-def draw(weights: Sequence[float], most: int, seed: int) -> list[int]:
-    """Choose the entries to train on: all that count for more than 1, and `most` of the others.
-
-    Returns
-    -------
-    Their places, in order; all of them if `most` is 0.
-
-    Examples
-    --------
-    >>> draw([1, 8, 1, 1], 1, 7)
-    [1, 2]
-    """
-    others = [place for place, weight in enumerate(weights) if weight <= 1]
-    if not 0 < most < len(others):
-        return list(range(len(weights)))
-    chosen = set(random.Random(seed).sample(others, most))  # noqa: S311 - no secret
-    return [p for p, weight in enumerate(weights) if weight > 1 or p in chosen]
+def chosen(labels: Sequence[str], own: Sequence[bool], most: int, seed: int) -> list[int]:
+    """Choose what to train on: the project's own journal, and `most` other entries; 0 for all."""
+    others = [place for place, journal in enumerate(own) if not journal]
+    if most:
+        others = [others[i] for i in draw([labels[place] for place in others], most, seed)]
+    return sorted([*others, *(place for place, journal in enumerate(own) if journal)])
 
 
 def _fit(

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from src.models.sentiment_analyzer import WINDOW, normalise, subwords, tokens
+from src.models.sentiment_analyzer import MOST_SUBWORDS, WINDOW, normalise, subwords, tokens
 from src.training.network import bucketed
 from src.training.pace import Pace
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 MOST_WORDS, MOST_PIECES = 25_000, 12_000
 LEAST_WORDS, LEAST_PIECES = 2, 5  # texts, and words, that they must stand in
-PIECES_OF_A_WORD = 24
 WIDTH = 3  # words that a filter reads
 FORGOTTEN = 0.05  # share of known words that are read by their pieces, so that these learn
 DROPOUT, WEIGHT_DECAY = 0.2, 0.1
@@ -70,8 +69,8 @@ class Terms:
     def parts(self, word: str) -> list[int]:
         """Give the rows of a word's pieces, shape `(24,)`, filled up with that of nothing."""
         found = [self._pieces[piece] for piece in subwords(word) if piece in self._pieces]
-        found = found[:PIECES_OF_A_WORD]
-        return found + [self.nothing] * (PIECES_OF_A_WORD - len(found))
+        found = found[:MOST_SUBWORDS]
+        return found + [self.nothing] * (MOST_SUBWORDS - len(found))
 
 
 def _frequent(counts: Counter[str], least: int, most: int) -> list[str]:
@@ -147,7 +146,7 @@ def fit_words(
     number = {word: place for place, word in enumerate(words)}
     rows = [[number[token] for token in text] or [0] for text in read]
     known = torch.tensor([terms.nothing, *map(terms.row, words[1:])])
-    parts = torch.tensor([[terms.nothing] * PIECES_OF_A_WORD, *map(terms.parts, words[1:])])
+    parts = torch.tensor([[terms.nothing] * MOST_SUBWORDS, *map(terms.parts, words[1:])])
     wanted = torch.tensor(targets, dtype=torch.float32)
     counts = torch.tensor(weights, dtype=torch.float32)
     network = WordNetwork(terms.nothing, targets.shape[1], plan)
@@ -159,7 +158,11 @@ def fit_words(
     )
     steps = plan.epochs * -(-len(rows) // BATCH)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, plan.learning_rate, total_steps=steps + plan.epochs, pct_start=0.1
+        # At 10 steps torch divides by 0.
+        optimizer,
+        plan.learning_rate,
+        total_steps=max(11, steps + plan.epochs),
+        pct_start=0.1,
     )
     pace = Pace(say, plan.epochs * len(rows))
     network.train()
@@ -199,8 +202,9 @@ def tables(terms: Terms, network: WordNetwork) -> dict[str, npt.NDArray[Any]]:
     as `src.models.sentiment_analyzer.Convolution` reads them.
     """
     with torch.inference_mode():
-        rows = torch.tensor([terms.row(word) for word in terms.words])
-        parts = torch.tensor([terms.parts(word) for word in terms.words])
+        rows = torch.tensor([terms.row(word) for word in terms.words], dtype=torch.long)
+        parts = torch.tensor([terms.parts(word) for word in terms.words], dtype=torch.long)
+        parts = parts.reshape(-1, MOST_SUBWORDS)
         pieces = network.vectors.weight[len(terms.words) : terms.nothing]
         vectors = torch.cat([network.of_words(rows, parts), pieces])
         table = torch.einsum("nd,fdw->nwf", vectors, network.convolution.weight)

@@ -130,6 +130,8 @@ def test_the_packaged_backbone_counts_by_its_hash(tmp_path, monkeypatch):
     monkeypatch.setenv("JOURNAL_CACHE", str(tmp_path))
     check("minilm", False, 128)
     assert fingerprint("minilm", False) == minilm.WEIGHTS.sha256
+    with pytest.raises(UserError, match="more than the 512"):
+        check("minilm", False, 513)
     monkeypatch.setattr("src.packages.find_spec", lambda name: None)
     with pytest.raises(UserError, match="weights and tokenizer is not here yet"):
         check("minilm", False, 128)
