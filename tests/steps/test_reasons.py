@@ -83,7 +83,7 @@ def test_an_edit_of_code(
 
 def test_an_edit_of_a_parameter(made: Pipeline) -> None:
     assert planned(made, "-P", "seed=8") == {"split": "param seed: 7 → 8"}
-    assert planned(made, "-P", "c=.5") == {"train sentiment": "param c: 1.0 → 0.5"}
+    assert planned(made, "-P", "c=.5") == {"train sentiment": "param c: 0.1 → 0.5"}
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_other_spellings_places_people_and_stores_have_the_same_keys(
     done = run_steps(
         copy_project(elsewhere),
         *("main", "-P", "until=train", "-P", "seed=07", "-P", f"source={journal}"),
-        *("-P", "test=.200", "-P", "c=1", "-P", "model=all", *TOPICS),
+        *("-P", "test=.200", "-P", "c=.10", "-P", "model=all", *TOPICS),
         MLFLOW_TRACKING_URI=f"sqlite:///{tmp_path}/other.db",
         MLFLOW_ARTIFACTS_DESTINATION=str(tmp_path / "bucket"),
         HOME=str(home),
