@@ -64,7 +64,8 @@ def test_a_search_killed_three_times_ends_as_an_undisturbed_one(
     assert trials(rough, "FINISHED") == trials(calm)
     assert [number for number, _, _ in trials(rough, "KILLED")] == [3, 8, 12]
     assert len(trials(rough)) == TRIALS + 3
-    assert set(best(calm)) == {"best_c", "best_balance", "best_min_df"}
+    searched = {"c", "balance", "min_df", "lexicon_strength"}
+    assert set(best(calm)) == {f"best_{name}" for name in searched}
     assert best(rough) == best(calm)
     assert rough.results() == calm.results()
     assert rough.left() == NOTHING_LEFT

@@ -30,12 +30,12 @@ def test_it_learns_what_its_teacher_says_not_what_labels_say(tmp_path):
     from tests.tiny import teacher
 
     nameless = ENTRIES.set_column(2, "label", pa.nulls(ENTRIES.num_rows, pa.string()))
-    facts = fit(FAMILY, tmp_path / "m", nameless)
+    facts = fit(FAMILY, tmp_path / "m", nameless, epochs=30)
     assert facts["n_learned"] == ENTRIES.num_rows
     student, master = MODEL.from_folder(tmp_path / "m"), MODEL.from_folder(teacher())
     said, meant = probabilities(student, TEXTS), probabilities(master, TEXTS)
     assert (said.argmax(axis=1) == meant.argmax(axis=1)).mean() > 0.9
-    fit(FAMILY, tmp_path / "labelled")
+    fit(FAMILY, tmp_path / "labelled", epochs=30)
     assert digests(tmp_path / "labelled") == digests(tmp_path / "m")
 
 
@@ -68,8 +68,8 @@ def test_the_shipped_tables_answer_as_the_network_does():
 @needs_torch
 @pytest.mark.slow
 def test_a_long_entry_is_read_to_its_end(tmp_path):
-    fit(FAMILY, tmp_path)
-    model = MODEL.from_folder(tmp_path)
+    fit(FAMILY, tmp_path / "m", epochs=30)
+    model = MODEL.from_folder(tmp_path / "m")
     start = "the garden and the hedge " * 300
     good, bad = probabilities(
         model, [start + mood * 300 for mood in ("wonderful grateful ", "terrible lonely ")]
