@@ -243,14 +243,25 @@ def _packaged(folder: Path) -> Backbone:
 
 def _logged(uri: str, into: str) -> Backbone:
     """Download a model that was logged with the flavour of transformers."""
+    path = downloaded("backbone", uri, into)
+    return Backbone(path / "model", path / "components" / "tokenizer")
+
+
+def downloaded(what: str, uri: str, into: str) -> Path:
+    """Download a logged model into a folder.
+
+    Raises
+    ------
+    UserError
+        It cannot be read; says what it was wanted for.
+    """
     import mlflow
     from mlflow.exceptions import MlflowException
 
     try:
-        path = Path(mlflow.artifacts.download_artifacts(uri, dst_path=into))
+        return Path(mlflow.artifacts.download_artifacts(uri, dst_path=into))
     except (MlflowException, OSError) as error:
         raise UserError(
-            f"the backbone {uri} cannot be read from the store ({type(error).__name__}).",
+            f"the {what} {uri} cannot be read from the store ({type(error).__name__}).",
             "Check its name and version in the tracking UI.",
         ) from None
-    return Backbone(path / "model", path / "components" / "tokenizer")

@@ -15,7 +15,7 @@ from src.data import LABELS
 from src.errors import UserError
 from src.pipeline.caller import caller_folder
 from src.pipeline.step import param
-from src.training.backbone import FIXED, LOGGED
+from src.training.backbone import FIXED, LOGGED, downloaded
 from src.training.calibration import temperature
 from src.training.family import TASKS, Family
 from src.training.files import text_array, write_model
@@ -62,25 +62,11 @@ def fit(
     UserError
         The teacher cannot be read, or is no sentiment model of this project.
     """
-    teacher = read_teacher(params.teacher)
-    return distil(teacher, train, valid, params, folder, seed, progress)
-
-
-def distil(
-    teacher: Any,
-    train: pa.Table,
-    valid: pa.Table,
-    params: DistilledParams,
-    folder: Path,
-    seed: int,
-    progress: Callable[[str], None],
-) -> dict[str, float | int | str]:
-    """Fit as `fit` does, to a teacher that was loaded."""
     import torch
 
     from src.training.word_network import Plan, fit_words, tables
 
-    learned = texts(train)
+    teacher, learned = read_teacher(params.teacher), texts(train)
     targets = ask(teacher, learned, progress)
     plan = Plan(params.dimensions, params.filters, params.epochs, params.learning_rate, seed)
     weights = source_weights(train, params.journal_weight, labelled_only=False).tolist()
@@ -152,18 +138,8 @@ def read_teacher(name: str) -> Any:
     """
     if located(name).is_dir():
         return opened(located(name), name)
-    import mlflow
-    from mlflow.exceptions import MlflowException
-
     with tempfile.TemporaryDirectory() as folder:
-        try:
-            path = Path(mlflow.artifacts.download_artifacts(name, dst_path=folder))
-        except (MlflowException, OSError) as error:
-            raise UserError(
-                f"the teacher {name} cannot be read from the store ({type(error).__name__}).",
-                "Check its name and version in the tracking UI.",
-            ) from None
-        return opened(path, name)
+        return opened(downloaded("teacher", name, folder), name)
 
 
 def opened(path: Path, name: str) -> Any:
