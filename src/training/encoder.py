@@ -44,15 +44,21 @@ def vectors(
     -------
     Shape `(n_texts, d)`. A text's vector depends on nothing else.
     """
-    import numpy as np
-
     from src.models.sentiment_analyzer import Encoder
 
-    encoder = Encoder(graph, tokenizer.encode(), max_tokens)
+    return encoded(Encoder(graph, tokenizer.encode(), max_tokens).vector, texts, progress)
+
+
+def encoded(
+    vector: Callable[[str], Floats], texts: Sequence[str], progress: Callable[[str], None]
+) -> Floats:
+    """Call what gives a text's vector on all processors; shape `(n_texts, d)`."""
+    import numpy as np
+
     found = []
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        for vector in threads.map(encoder.vector, texts):
-            found.append(vector)
+        for one in threads.map(vector, texts):
+            found.append(one)
             if len(found) % NEWS == 0:
                 progress(f"encoding: {len(found):,} of {len(texts):,} texts")
     return np.stack(found) if found else np.zeros((0, 0))

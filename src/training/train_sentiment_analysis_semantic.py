@@ -192,6 +192,5 @@ SEMANTIC = Family(
     fit_with_encoder,
     SemanticParams,
     requires=("scikit-learn", "onnxruntime", "tokenizers"),
-    extra="encoder",
 )
 FAMILIES = (LEXICON, SEMANTIC)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from src.training.family import TASKS, Family
 from src.training.files import text_array, write_model
 from src.training.naming import name_topics
 from src.training.rows import texts
+from src.training.topic_words import content_words, stop_words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,13 +27,6 @@ TOP_WORDS = 10
 WORDS_PER_TOPIC = 5  # fewer make no topic
 SPAN = 20  # words of an entry that count as said together
 SMOOTHING = 0.75  # exponent on frequencies of neighbours: less weight on rare words
-# scikit-learn's list of stop words holds some that entries can be about, and lacks some others.
-CONTENT = frozenset(
-    ("bill", "computer", "cry", "fire", "interest", "mine", "move", "sincere", "system")
-)
-NO_CONTENT = frozenset(
-    ("ain", "did", "does", "doing", "don", "got", "just", "let", "quite", "really")
-)
 
 
 @dataclass(frozen=True)
@@ -79,13 +72,13 @@ def fit(
     import numpy as np
     from sklearn.decomposition import NMF
     from sklearn.exceptions import ConvergenceWarning
-    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, TfidfVectorizer
+    from sklearn.feature_extraction.text import TfidfVectorizer
     from threadpoolctl import threadpool_limits
 
     from src.models.topic_extractor import words
 
     entries = [words(text) for text in texts(train)]
-    vocabulary = frequent_words(entries, params, (ENGLISH_STOP_WORDS - CONTENT) | NO_CONTENT)
+    vocabulary = topic_vocabulary(entries, params, stop_words())
     progress(f"nmf: {params.n_topics} topics of {len(vocabulary):,} words")
     vectorizer = TfidfVectorizer(analyzer=list, sublinear_tf=True, vocabulary=vocabulary)
     features = vectorizer.fit_transform(entries)
@@ -117,30 +110,20 @@ def fit(
     return {"n_topics": len(names), "n_words": len(vocabulary), "n_iterations": model.n_iter_}
 
 
-def frequent_words(
-    entries: Sequence[Sequence[str]], params: TopicParams, stop_words: frozenset[str]
+def topic_vocabulary(
+    entries: Sequence[Sequence[str]], params: TopicParams, stop: frozenset[str]
 ) -> list[str]:
     """List the words that topics are made of, in alphabetical order.
 
-    Of three letters or more (other scripts say more with fewer), no stop words or negations,
-    and neither too rare nor too frequent.
+    The most frequent of the `content_words` that are neither too rare nor too frequent.
 
     Raises
     ------
     UserError
         There are too few for so many topics.
     """
-    counts = Counter[str]()
-    for entry in entries:
-        counts.update(set(entry))
-    kept = [
-        word
-        for word, count in counts.items()
-        if params.min_df <= count <= params.max_df * len(entries)
-        and word not in stop_words
-        and not word.endswith("n't")
-        and (len(word) > 2 or not word.isascii())
-    ]
+    counts = content_words(entries, params.min_df, stop)
+    kept = [word for word, count in counts.items() if count <= params.max_df * len(entries)]
     if len(kept) < WORDS_PER_TOPIC * params.n_topics:
         fewer = len(kept) // WORDS_PER_TOPIC
         more = "Give a source with more entries: -P source=…"

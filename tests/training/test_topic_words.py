@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from src.errors import UserError
-from src.training.train_topics import TopicParams, correlation, frequent_words
+from src.training.train_topics import TopicParams, correlation, topic_vocabulary
 
 pytestmark = pytest.mark.unit
 WORDS = ["cup", "rain", "sun", "tea"]
@@ -54,15 +54,15 @@ def test_frequent_words_are_neither_stop_words_nor_rare_nor_everywhere():
     entry = [*often, "the", "don't", "ok"]
     entries = [[*entry, "daily"]] * 6 + [["daily", "rare"]] * 4 + [["daily"]] * 10
     params = TopicParams(n_topics=2, min_df=5, max_df=0.9)
-    assert frequent_words(entries, params, frozenset(["the"])) == sorted(often)
+    assert topic_vocabulary(entries, params, frozenset(["the"])) == sorted(often)
     with pytest.raises(UserError, match="3 topics need 15 words that stand in 5") as caught:
-        frequent_words(entries, TopicParams(n_topics=3), frozenset(["the"]))
+        topic_vocabulary(entries, TopicParams(n_topics=3), frozenset(["the"]))
     assert caught.value.hint == "Ask for fewer topics: -P n_topics=2"
 
 
-def test_the_most_frequent_words_are_kept():
+def test_the_most_topic_vocabulary_are_kept():
     entries = [[f"word{chr(97 + i)}" for i in range(26) if i < n] for n in range(27)] * 5
-    kept = frequent_words(
+    kept = topic_vocabulary(
         entries, TopicParams(n_topics=2, max_df=1.0, max_features=10), frozenset()
     )
     assert kept == [f"word{chr(97 + i)}" for i in range(10)]

@@ -1,0 +1,358 @@
+"""Topics by meaning: a sentence encoder teaches a table of words, which needs none to answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from src.errors import UserError
+from src.pipeline.step import param
+from src.training.calibration import temperature
+from src.training.encoder import encoded
+from src.training.family import TASKS, Family
+from src.training.files import text_array, write_model
+from src.training.minilm import (
+    INT8,
+    WEIGHTS,
+    encoder_digests,
+    known_words,
+    read_encoder,
+    word_vectors,
+)
+from src.training.rows import texts
+from src.training.topic_names import name_topics
+from src.training.topic_seeds import Seeds, read_seeds, seeds_digest
+from src.training.topic_space import (
+    Clustering,
+    choose_n_topics,
+    cluster,
+    drawn,
+    grouped,
+    matched_sharpness,
+    unit,
+    with_new,
+)
+from src.training.topic_student import Table, fit_table
+from src.training.topic_words import (
+    TopicWords,
+    content_words,
+    frequent_words,
+    is_content,
+    stop_words,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pyarrow as pa
+
+    from src.models.topic_extractor import TopicExtractor
+
+    Floats = npt.NDArray[np.float64]
+
+LEAST_WINDOWS = 20  # fewer hold no topics
+WINDOW = 30  # known words that are read as one
+LEAST_OWN = 2  # windows that a word must stand in which the encoder does not know
+LEAST_DF = 3  # windows that a word which shows a topic must stand in
+MOST_NEW = 5  # topics that a retrain may add where their number is not given
+IN_GROUP_NAME = 3  # topics that name their group
+MOST_VALID = 1_000  # windows that fix the confidence
+CLEAR = 0.2  # a first topic with less confidence is none
+
+
+@dataclass(frozen=True)
+class SemanticTopicParams:
+    """Parameters of topics by meaning."""
+
+    n_topics: int = param(0, "Number of topics; chosen from the entries if 0", low=0, high=200)
+    seeds: str = param(
+        "",
+        "JSON file of topics to find in any case: their names, each with a list of phrases",
+        content=False,
+    )
+    topics_as: str = param(
+        "names", "What predict puts into topics by default", choices=("names", "records")
+    )
+    most_encoded: int = param(
+        4_000, "Windows of entries that the encoder reads; more teach little", low=100, high=100_000
+    )
+    penalty: float = param(
+        3e-4, "L2 penalty of the words' weights", low=1e-6, high=1, search=(3e-5, 3e-3), log=True
+    )
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows of entries as the encoder and the student read them.
+
+    Attributes
+    ----------
+    texts
+        The windows.
+    words
+        The words of each.
+    vectors
+        Shape `(n, 384)`.
+    """
+
+    texts: list[str]
+    words: list[list[str]]
+    vectors: Floats
+
+
+def fit(
+    train: pa.Table,
+    valid: pa.Table,
+    params: SemanticTopicParams,
+    folder: Path,
+    seed: int,
+    progress: Callable[[str], None],
+) -> dict[str, float | int | str]:
+    """Cluster what an encoder makes of the entries, and teach a table of words to say the same.
+
+    Long entries are read window by window, a sample where there are many. Clusters without a
+    noun that would name them hold what entries have in common: they are generic, and no answer
+    ever names them.
+
+    Raises
+    ------
+    UserError
+        There are too few entries for so many topics, or a package cannot be fetched.
+    """
+    return fit_from(train, valid, params, folder, seed, progress, None)
+
+
+def fit_from(
+    train: pa.Table,
+    valid: pa.Table,
+    params: SemanticTopicParams,
+    folder: Path,
+    seed: int,
+    progress: Callable[[str], None],
+    earlier: TopicExtractor | None,
+) -> dict[str, float | int | str]:
+    """Fit as `fit` does; from the topics of an earlier model where there is one."""
+    import numpy as np
+    from scipy.special import softmax
+    from threadpoolctl import threadpool_limits
+
+    from src.models.topic_extractor import Encoder
+
+    seeds = read_seeds(params.seeds)
+    files = read_encoder()
+    encoder = Encoder(files["encoder.onnx"], files["tokenizer.json"])
+
+    def encode(found: Sequence[str]) -> Floats:
+        return encoded(encoder.vector, found, progress)
+
+    windows = read_windows(texts(train), params.most_encoded, seed, encode)
+    check_enough(windows, max(params.n_topics, len(seeds.names), 2))
+    held_out = read_windows(texts(valid), MOST_VALID, seed, encode)
+    # One thread: sums in another order have other last digits.
+    with threadpool_limits(1):
+        found = find_topics(windows, seeds, params, seed, encode, progress, earlier)
+        progress(f"semantic: teaching {len(windows.texts):,} windows to a table of words")
+        terms = table_words(windows)
+        cosines = found.space.points(windows.vectors) @ found.centroids.T
+        sharpness = matched_sharpness(cosines, windows.vectors, len(found.centroids), seed)
+        table = fit_table(
+            windows.words,
+            softmax(cosines * sharpness, axis=1),
+            terms,
+            spread(word_vectors(terms)),
+            params.penalty,
+        )
+        scale = calibrated(table, found, sharpness, held_out)
+        described = describe(windows, found, seeds, encode)
+    settings = {
+        "topics": described,
+        "topics_as": params.topics_as,
+        "window": WINDOW,
+        "clear": CLEAR,
+        "encoder": encoder_digests(),
+    }
+    arrays: dict[str, npt.NDArray[Any]] = {
+        "terms": text_array(table.terms),
+        "idf": table.idf.astype(np.float32),
+        "content": np.array([is_content(term, stop_words()) for term in table.terms]),
+        "weights": (table.weights / scale).astype(np.float32),
+        "intercept": table.intercept / scale,
+        "temperature": np.array(scale),
+        "teacher.mean": found.space.mean,
+        "teacher.projection": found.space.projection,
+        "teacher.centroids": found.centroids,
+        "teacher.sharpness": np.array(sharpness),
+    }
+    write_model(folder, settings, arrays)
+    generic = sum(topic["generic"] for topic in described)
+    return {
+        "n_topics": len(described) - generic,
+        "n_generic": generic,
+        "n_words": len(table.terms),
+        "n_encoded": len(windows.texts),
+        "temperature": scale,
+        "sharpness": sharpness,
+    }
+
+
+def read_windows(
+    found: Sequence[str], most: int, seed: int, encode: Callable[[Sequence[str]], Floats]
+) -> Windows:
+    """Part entries into windows and encode them, a sample where there are more than `most`."""
+    from src.models.topic_extractor import spans, words
+
+    every = [span for text in found for span in spans(text)]
+    every = [span for span in every if words(span)]
+    some = [every[i] for i in drawn(every, most, seed)]
+    return Windows(some, [words(span) for span in some], encode(some))
+
+
+def table_words(windows: Windows) -> list[str]:
+    """List the words that get topic weights: the entries' and the encoder's own.
+
+    Also those without content: beside others, "we" and "my" tell of people.
+    """
+    return sorted({*frequent_words(windows.words, LEAST_OWN), *known_words()})
+
+
+def spread(vectors: npt.NDArray[np.float32]) -> Floats:
+    """Scale vectors to length 1 around their mean: what all words share says nothing."""
+    units = unit(vectors.astype(float))
+    return unit(units - units.mean(axis=0))
+
+
+def check(seeds: str) -> None:
+    """Make sure, without the network, that wanted topics and the encoder can be read."""
+    read_seeds(seeds)
+    for package in (INT8, WEIGHTS):
+        package.check()
+
+
+def check_enough(windows: Windows, n_topics: int) -> None:
+    """Refuse entries that are too few.
+
+    Raises
+    ------
+    UserError
+        There are fewer than 20, or than two for each topic.
+    """
+    least, n_windows = max(LEAST_WINDOWS, 2 * n_topics), len(windows.texts)
+    if n_windows < least:
+        fewer = n_windows // 2
+        more = "Give a source with more entries: -P source=…"
+        raise UserError(
+            f"{n_topics} topics need {least:,} training entries or more; {n_windows:,} are there.",
+            f"Ask for fewer topics: -P n_topics={fewer}" if n_windows >= LEAST_WINDOWS else more,
+        )
+
+
+def find_topics(
+    windows: Windows,
+    seeds: Seeds,
+    params: SemanticTopicParams,
+    seed: int,
+    encode: Callable[[Sequence[str]], Floats],
+    progress: Callable[[str], None],
+    earlier: TopicExtractor | None,
+) -> Clustering:
+    """Find topics, the most frequent first but wanted ones before all others.
+
+    Those of an earlier model stay where the entries still bear them; new ones join them.
+    """
+    import numpy as np
+
+    anchors = None
+    if seeds.names:
+        of_seed = [i for i, phrases in enumerate(seeds.phrases) for _ in phrases]
+        phrases = [phrase for own in seeds.phrases for phrase in own]
+        anchors = encode(phrases), np.array(of_seed)
+    vectors = windows.vectors
+    wanted = params.n_topics or choose_n_topics(vectors, seed, progress)
+    n_topics = max(wanted, len(seeds.names))
+    progress(f"semantic: clustering {len(vectors):,} windows into {n_topics} topics")
+    found = cluster(vectors, n_topics, seed, anchors=anchors)
+    if earlier is not None and earlier.learned and not seeds.names:
+        before = earlier.logits(vectors).argmax(axis=1)
+        most = params.n_topics or max(n_topics, earlier.n_topics + MOST_NEW)
+        start = with_new(before, found.labels, most)
+        found = cluster(vectors, int(start.max()) + 1, seed, start)
+    return by_size(found, len(seeds.names))
+
+
+def by_size(found: Clustering, first: int) -> Clustering:
+    """Put the topics with most texts first, behind the `first` ones, which stay in place."""
+    import numpy as np
+
+    sizes = np.bincount(found.labels, minlength=len(found.centroids))
+    sizes[:first] = sizes.max() + np.arange(first, 0, -1)
+    order = np.argsort(-sizes, kind="stable")
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    return Clustering(found.space, found.centroids[order], place[found.labels])
+
+
+def calibrated(table: Table, found: Clustering, sharpness: float, held_out: Windows) -> float:
+    """Fit the temperature at which the student is as sure as its teacher on other entries."""
+    import numpy as np
+    from scipy.special import softmax
+
+    if not held_out.texts:
+        return 1.0
+    targets = softmax(found.space.points(held_out.vectors) @ found.centroids.T * sharpness, axis=1)
+    texts, topics = np.indices(targets.shape).reshape(2, -1)
+    classes = [str(topic) for topic in range(targets.shape[1])]
+    labels = [classes[topic] for topic in topics]
+    logits = table.logits(held_out.words)
+    return temperature(logits[texts], labels, classes, targets.ravel())
+
+
+def describe(
+    windows: Windows,
+    found: Clustering,
+    seeds: Seeds,
+    encode: Callable[[Sequence[str]], Floats],
+) -> list[dict[str, Any]]:
+    """Give each topic its name, words, group and share of the windows."""
+    n_topics, stop = len(found.centroids), stop_words()
+    vocabulary = list(content_words(windows.words, LEAST_DF, stop))
+    telling = TopicWords.count(windows.words, vocabulary, found.labels, n_topics)
+    given = [*seeds.names, *[""] * (n_topics - len(seeds.names))]
+    names = name_topics(
+        windows.words,
+        found.labels.tolist(),
+        found.centroids,
+        lambda phrases: found.space.points(encode(phrases)),
+        stop,
+        given,
+    )
+    groups = grouped(found.centroids).tolist()
+    described = list[dict[str, Any]]()
+    for topic, name in enumerate(names):
+        words = telling.words(topic)
+        own = [n for n, group in zip(names, groups, strict=True) if n and group == groups[topic]]
+        described.append(
+            {
+                "topic_id": topic,
+                "topic_name": name or f"topic {topic}: {' '.join(words[:2])}".rstrip(": "),
+                "words": words,
+                "generic": not name,
+                "group_id": groups[topic],
+                "group_name": ", ".join(own[:IN_GROUP_NAME]),
+                "share": float(telling.sizes[topic] / len(windows.texts)),
+            }
+        )
+    return described
+
+
+SEMANTIC = Family(
+    "semantic",
+    TASKS["topics"],
+    fit,
+    SemanticTopicParams,
+    requires=("scikit-learn", "onnxruntime", "tokenizers", "safetensors"),
+    check=lambda params: check(params.seeds),
+    outside=lambda params: {"seeds": seeds_digest(params.seeds)},
+)
+FAMILY = SEMANTIC
