@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 LONGEST = 100  # characters of a name
 LONGEST_PHRASE = 3  # words
 LEAST_TEXTS = 3  # of a topic that hold a phrase
-OF_WORD, OF_PHRASE = 0.05, 0.03  # least share of the topic's texts that hold a word, a phrase
+OF_WORD, OF_PHRASE = 0.02, 0.015  # least share of the topic's texts that hold a word, a phrase
 LEAST_LIFT = 2.0  # how much more frequent than in all texts
 CANDIDATES = 40  # phrases of a topic that are looked at closely
-LEAST_COSINE = 0.35  # to the topic; phrases further off name something else
-NEAREST = 0.5  # cosine at which a phrase may name a topic that no noun names
-LEAST_NOUN = 0.15  # share of a word's uses that are a noun's
+# Least cosine to the topic, and share of a phrase's uses that are a noun's: phrases further off
+# name something else. Nouns near by come first, then other nouns, then what is very near.
+BOUNDS = ((0.35, 0.15), (0.2, 0.15), (0.5, 0.0))
+MOST_VERB = 0.05  # share of a name's uses that follow a pronoun
+WITHIN = 0.8  # of a phrase's texts that hold a longer one: it is but a part of that
 SURELY_NOUN = 0.3
 PER_SHARE, PER_NOUN = 0.25, 0.3  # worth of a factor 10 of frequency, and of surely being a noun
 COMMON = 0.35  # a first phrase in fewer texts may be joined by a second
@@ -40,6 +42,7 @@ _BEFORE_NOUNS = """
 a an the my our his her their your this some new at from about of for with in on by after before
 during
 """
+BEFORE_VERBS = frozenset(("i", "you", "he", "she", "we", "they", "who"))
 GENERAL, BEFORE_NOUNS = frozenset(_GENERAL.split()), frozenset(_BEFORE_NOUNS.split())
 
 
@@ -55,50 +58,52 @@ class Phrase:
         Of its direction to the topic's.
     noun
         Share of its uses that look like a noun's in all texts; its last word's, if that is less.
+    verb
+        Share that look like a verb's.
     """
 
     text: str
     texts: frozenset[int]
     cosine: float
     noun: float
+    verb: float
 
     def worth(self, n_texts: int) -> float:
         """How good a name it is: near the topic, frequent there, a noun."""
         frequent = PER_SHARE * math.log10(len(self.texts) / n_texts)
         return self.cosine + frequent + PER_NOUN * min(self.noun / SURELY_NOUN, 1)
 
-    @property
-    def names(self) -> bool:
-        """Whether a person could call a topic so."""
-        return self.cosine >= LEAST_COSINE and self.noun >= LEAST_NOUN
+    def fits(self, cosine: float, noun: float) -> bool:
+        """Whether it is near enough to the topic, and noun enough."""
+        return self.cosine >= cosine and self.noun >= noun and self.verb <= MOST_VERB
 
 
-def noun_likeness(
+def kinds(
     entries: Sequence[Sequence[str]], stop: Collection[str], wanted: Collection[str]
-) -> dict[str, float]:
-    """Tell how much of a phrase's use is that of a noun, from the words around it.
+) -> dict[str, tuple[float, float]]:
+    """Tell how much of a phrase's use is that of a noun and of a verb, from the words around it.
 
-    After an article, a possessive or a preposition, perhaps with one word between, and before a
-    word without content or the end. Adjectives stand before other words, verbs behind other ones.
+    A noun stands after an article, a possessive or a preposition, perhaps with one word between,
+    and before a word without content or the end; a verb after a pronoun.
 
     Examples
     --------
     >>> entries = [["the", "dog", "ran"], ["a", "nice", "dog"], ["my", "dog"]] * 5
-    >>> found = noun_likeness(entries, {"the", "a", "my"}, {"dog", "nice"})
-    >>> found["dog"] > 0.5 > found["nice"]
+    >>> found = kinds(entries, {"the", "a", "my"}, {"dog", "nice"})
+    >>> found["dog"][0] > 0.5 > found["nice"][0]
     True
     """
-    uses, nouns = Counter[str](), Counter[str]()
+    uses, nouns, verbs = Counter[str](), Counter[str](), Counter[str]()
     for entry in entries:
         for start, end in _places(entry, stop):
             phrase = " ".join(entry[start:end])
             if phrase in wanted:
                 uses[phrase] += 1
                 ends = end == len(entry) or entry[end] in stop
-                nouns[phrase] += ends and not BEFORE_NOUNS.isdisjoint(
-                    entry[max(start - 2, 0) : start]
-                )
-    return {phrase: nouns[phrase] / (n + 4) for phrase, n in uses.items()}
+                before = entry[max(start - 2, 0) : start]
+                nouns[phrase] += ends and not BEFORE_NOUNS.isdisjoint(before)
+                verbs[phrase] += bool(before) and before[-1] in BEFORE_VERBS
+    return {phrase: (nouns[phrase] / (n + 4), verbs[phrase] / n) for phrase, n in uses.items()}
 
 
 def phrases(
@@ -184,18 +189,23 @@ def name_topics(
     """
     found = phrases(entries, labels, len(centroids), stop)
     every = sorted(set[str]().union(*found))
-    noun = noun_likeness(entries, stop, {*every, *map(_last, every)})
+    kind = kinds(entries, stop, {*every, *map(_last, every)})
     point = dict(zip(every, place(every), strict=True)) if every else {}
     sizes = Counter(labels)
     ranked = list[list[Phrase]]()
     for topic, held in enumerate(found):
         own = [
-            Phrase(p, texts, float(point[p] @ centroids[topic]), min(noun[p], noun[_last(p)]))
+            Phrase(
+                *(p, texts, float(point[p] @ centroids[topic])),
+                min(kind[p][0], kind[_last(p)][0]),
+                kind[p][1],
+            )
             for p, texts in held.items()
+            if not any(_is_part(p, texts, q, more) for q, more in held.items())
         ]
-        nouns = [phrase for phrase in own if phrase.names]
-        own = nouns or [phrase for phrase in own if phrase.cosine >= NEAREST]
-        ranked.append(sorted(own, key=lambda p: (-p.worth(sizes[topic]), p.text)))
+        choices = ([p for p in own if p.fits(*bounds)] for bounds in BOUNDS)
+        best = next(filter(None, choices), [])
+        ranked.append(sorted(best, key=lambda p: (-p.worth(sizes[topic]), p.text)))
     names = list(given)
     open_topics = [topic for topic, name in enumerate(names) if not name and ranked[topic]]
     open_topics.sort(key=lambda topic: (-ranked[topic][0].worth(sizes[topic]), topic))
@@ -218,6 +228,11 @@ def _joined(first: Phrase, others: Sequence[Phrase], n_texts: int, taken: Collec
                 if both not in taken and len(both) <= LONGEST:
                     return both
     return first.text[:LONGEST]
+
+
+def _is_part(phrase: str, texts: frozenset[int], other: str, more: frozenset[int]) -> bool:
+    inside = phrase != other and f" {phrase} " in f" {other} "
+    return inside and len(texts & more) >= WITHIN * len(texts)
 
 
 def _last(phrase: str) -> str:

@@ -19,7 +19,7 @@ FIRST_WHITENING = 0.25  # exponent on the standard deviations before the first c
 WHITENING = 0.25  # exponent on the variances within clusters after it
 ROUNDS = 2  # of whitening by clusters, then clustering anew
 STARTS, ROUNDS_OF_KMEANS = 4, 60
-CANDIDATES = (8, 10, 12, 16, 20, 25, 32, 40, 50)  # numbers of topics to choose from
+CANDIDATES = (12, 16, 20, 25, 32, 40, 50)  # numbers of topics to choose from
 LEAST_PER_TOPIC = 15  # texts
 TOLERANCE = 0.02  # of stability, for fewer topics
 RUNS_OF_SPLITS = 3
@@ -235,7 +235,7 @@ def choose_n_topics(vectors: Floats, seed: int, progress: Callable[[str], None])
     """
     fitting = [k for k in CANDIDATES if k * LEAST_PER_TOPIC <= len(vectors) / 2]
     if not fitting:
-        return max(2, min(CANDIDATES[0], len(vectors) // LEAST_PER_TOPIC))
+        return max(2, min(CANDIDATES[0], len(vectors) // (2 * LEAST_PER_TOPIC)))
     found = dict[int, float]()
     for k in fitting:
         found[k] = stability(vectors, k, seed)

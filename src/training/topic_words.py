@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 TOP_WORDS = 10
 CANDIDATES = 60  # words of a topic to choose from
-FREQUENT = 1.3  # exponent on a word's share of the topic's texts
-LEAST_LIFT = 2.0  # how much more frequent than elsewhere a topic's word is
+FREQUENT = 1.6  # exponent on a word's share of the topic's texts
+LEAST_LIFT = 1.5  # how much more frequent than elsewhere a topic's word is
 OF_ITS_BEST = 0.6  # of the weight that a word has in the topic that it tells most of
 TELLING = 0.1  # what a factor e of weight counts for, beside 1 of coherence
 EXPECTED = 2_000  # texts of a reference; two words that would not meet in them count -1

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from src.models.topic_extractor import TopicExtractor
 
     Floats = npt.NDArray[np.float64]
+    Codes = npt.NDArray[np.int64]
 
 LEAST_WINDOWS = 20  # fewer hold no topics
 WINDOW = 30  # known words that are read as one
@@ -58,6 +59,7 @@ LEAST_OWN = 2  # windows that a word must stand in which the encoder does not kn
 LEAST_DF = 3  # windows that a word which shows a topic must stand in
 MOST_NEW = 5  # topics that a retrain may add where their number is not given
 IN_GROUP_NAME = 3  # topics that name their group
+MOST_COUNTED = 30_000  # windows whose words show what the topics are
 MOST_VALID = 1_000  # windows that fix the confidence
 CLEAR = 0.2  # a first topic with less confidence is none
 
@@ -89,15 +91,12 @@ class Windows:
 
     Attributes
     ----------
-    texts
-        The windows.
     words
         The words of each.
     vectors
         Shape `(n, 384)`.
     """
 
-    texts: list[str]
     words: list[list[str]]
     vectors: Floats
 
@@ -138,7 +137,7 @@ def fit_from(
     from scipy.special import softmax
     from threadpoolctl import threadpool_limits
 
-    from src.models.topic_extractor import Encoder
+    from src.models.topic_extractor import Encoder, words
 
     seeds = read_seeds(params.seeds)
     files = read_encoder()
@@ -147,13 +146,14 @@ def fit_from(
     def encode(found: Sequence[str]) -> Floats:
         return encoded(encoder.vector, found, progress)
 
-    windows = read_windows(texts(train), params.most_encoded, seed, encode)
-    check_enough(windows, max(params.n_topics, len(seeds.names), 2))
-    held_out = read_windows(texts(valid), MOST_VALID, seed, encode)
+    every = windows_of(texts(train))
+    check_enough(len(every), max(params.n_topics, len(seeds.names), 2))
+    windows = read_windows(every, params.most_encoded, seed, encode)
+    held_out = read_windows(windows_of(texts(valid)), MOST_VALID, seed, encode)
     # One thread: sums in another order have other last digits.
     with threadpool_limits(1):
         found = find_topics(windows, seeds, params, seed, encode, progress, earlier)
-        progress(f"semantic: teaching {len(windows.texts):,} windows to a table of words")
+        progress(f"semantic: teaching a table of words from {len(windows.words):,} windows")
         terms = table_words(windows)
         cosines = found.space.points(windows.vectors) @ found.centroids.T
         sharpness = matched_sharpness(cosines, windows.vectors, len(found.centroids), seed)
@@ -165,7 +165,9 @@ def fit_from(
             params.penalty,
         )
         scale = calibrated(table, found, sharpness, held_out)
-        described = describe(windows, found, seeds, encode)
+        counted = [words(every[i]) for i in drawn(every, MOST_COUNTED, seed)]
+        labels = np.argmax(table.logits(counted), axis=1)
+        described = describe(counted, labels, found, seeds, encode)
     settings = {
         "topics": described,
         "topics_as": params.topics_as,
@@ -191,22 +193,27 @@ def fit_from(
         "n_topics": len(described) - generic,
         "n_generic": generic,
         "n_words": len(table.terms),
-        "n_encoded": len(windows.texts),
+        "n_encoded": len(windows.words),
         "temperature": scale,
         "sharpness": sharpness,
     }
 
 
-def read_windows(
-    found: Sequence[str], most: int, seed: int, encode: Callable[[Sequence[str]], Floats]
-) -> Windows:
-    """Part entries into windows and encode them, a sample where there are more than `most`."""
+def windows_of(found: Sequence[str]) -> list[str]:
+    """Part entries into windows, those without a word left out."""
     from src.models.topic_extractor import spans, words
 
-    every = [span for text in found for span in spans(text)]
-    every = [span for span in every if words(span)]
+    return [span for text in found for span in spans(text) if words(span)]
+
+
+def read_windows(
+    every: Sequence[str], most: int, seed: int, encode: Callable[[Sequence[str]], Floats]
+) -> Windows:
+    """Read windows, a sample where there are more than `most`."""
+    from src.models.topic_extractor import words
+
     some = [every[i] for i in drawn(every, most, seed)]
-    return Windows(some, [words(span) for span in some], encode(some))
+    return Windows([words(window) for window in some], encode(some))
 
 
 def table_words(windows: Windows) -> list[str]:
@@ -230,7 +237,7 @@ def check(seeds: str) -> None:
         package.check()
 
 
-def check_enough(windows: Windows, n_topics: int) -> None:
+def check_enough(n_windows: int, n_topics: int) -> None:
     """Refuse entries that are too few.
 
     Raises
@@ -238,7 +245,7 @@ def check_enough(windows: Windows, n_topics: int) -> None:
     UserError
         There are fewer than 20, or than two for each topic.
     """
-    least, n_windows = max(LEAST_WINDOWS, 2 * n_topics), len(windows.texts)
+    least = max(LEAST_WINDOWS, 2 * n_topics)
     if n_windows < least:
         fewer = n_windows // 2
         more = "Give a source with more entries: -P source=…"
@@ -298,7 +305,7 @@ def calibrated(table: Table, found: Clustering, sharpness: float, held_out: Wind
     import numpy as np
     from scipy.special import softmax
 
-    if not held_out.texts:
+    if not held_out.words:
         return 1.0
     targets = softmax(found.space.points(held_out.vectors) @ found.centroids.T * sharpness, axis=1)
     texts, topics = np.indices(targets.shape).reshape(2, -1)
@@ -309,23 +316,29 @@ def calibrated(table: Table, found: Clustering, sharpness: float, held_out: Wind
 
 
 def describe(
-    windows: Windows,
+    counted: Sequence[Sequence[str]],
+    labels: Codes,
     found: Clustering,
     seeds: Seeds,
     encode: Callable[[Sequence[str]], Floats],
 ) -> list[dict[str, Any]]:
-    """Give each topic its name, words, group and share of the windows."""
+    """Give each topic its name, words, group and share of the windows.
+
+    Parameters
+    ----------
+    counted, labels
+        The words of n windows, and their topics.
+    """
     n_topics, stop = len(found.centroids), stop_words()
-    vocabulary = list(content_words(windows.words, LEAST_DF, stop))
-    telling = TopicWords.count(windows.words, vocabulary, found.labels, n_topics)
-    given = [*seeds.names, *[""] * (n_topics - len(seeds.names))]
+    vocabulary = list(content_words(counted, LEAST_DF, stop))
+    telling = TopicWords.count(counted, vocabulary, labels, n_topics)
     names = name_topics(
-        windows.words,
-        found.labels.tolist(),
+        counted,
+        labels.tolist(),
         found.centroids,
         lambda phrases: found.space.points(encode(phrases)),
         stop,
-        given,
+        [*seeds.names, *[""] * (n_topics - len(seeds.names))],
     )
     groups = grouped(found.centroids).tolist()
     described = list[dict[str, Any]]()
@@ -340,7 +353,7 @@ def describe(
                 "generic": not name,
                 "group_id": groups[topic],
                 "group_name": ", ".join(own[:IN_GROUP_NAME]),
-                "share": float(telling.sizes[topic] / len(windows.texts)),
+                "share": float(telling.sizes[topic] / len(counted)),
             }
         )
     return described
