@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.errors import UserError
 from src.pipeline.execute import Context
-from src.pipeline.step import Part, Step, param
+from src.pipeline.step import Nothing, Part, Step, param
 from src.training.family import Family, check_installed, family, model_param, seed_param
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from src.pipeline.keys import Key
+    from src.pipeline.results import Sealed
 
 MEASURED = 5_000  # training entries that the model is asked about after it was fitted
 PROBES = 32  # entries that a bare process must answer like this one
@@ -52,15 +56,19 @@ def run(context: Context) -> None:
     from src.evaluation.evaluate import measure
     from src.training import packaging
 
-    params, ((chosen, own), *first) = context.params, context.parts
+    params, ((chosen, own), *others) = context.params, context.parts
     splits = context.input("splits")
     train, valid = SPLITS.read(splits, "train"), SPLITS.read(splits, "valid")
     folder = context.folder / "model"
     folder.mkdir()
-    for prepare, _ in first:  # a look at the labels, a search: see `parts`
-        own = prepare(context, chosen, own, train, valid)
+    fit = fit_alone
+    for do, more in others:  # see `parts`
+        if isinstance(more, Nothing):
+            own = do(context, chosen, own, train, valid)
+        else:
+            fit = partial(do, more)
     context.say(f"train: fitting {chosen.name} on {train.num_rows:,} entries")
-    fitted = chosen.fit(train, valid, own, folder, params.seed, context.say)
+    fitted = fit(context, chosen, own, train, valid, folder)
     model = packaging.load(chosen.task, folder)
     metrics = dict[str, float]()
     some = np.random.default_rng(params.seed).permutation(train.num_rows)[:MEASURED]
@@ -81,9 +89,18 @@ def run(context: Context) -> None:
     headline = ", ".join(f"{n} {v:.3f}" for n, v in list(measured.items())[:3])
     fits = f", the best of {params.trials} trials" if params.trials else ""
     summary = f"{chosen.name} on {train.num_rows:,} entries: valid {headline}{fits}"
+    if changed := context.details.get("topics_changed"):
+        summary += f"; topics of {context.details['follows']}: {changed[0]}"
     if warning := context.details.get("warning"):
         summary += f"; warning: {warning}"
     context.details["summary"] = summary
+
+
+def fit_alone(
+    context: Context, chosen: Family, own: Any, train: pa.Table, valid: pa.Table, folder: Path
+) -> Mapping[str, float | int | str]:
+    """Fit a family that looks at no earlier version."""
+    return chosen.fit(train, valid, own, folder, context.params.seed, context.say)
 
 
 def prove(model: Any, entries: pa.Table) -> Callable[[Path], None]:
@@ -106,8 +123,9 @@ def prove(model: Any, entries: pa.Table) -> Callable[[Path], None]:
 def parts(params: TrainParams) -> tuple[Part, ...]:
     """Pick the family, and with it the code that ships; then what comes before its fit.
 
-    For sentiment that is a look at the labels, with trials the search. Named here and nowhere in
-    `run`, their code and Optuna count for reuse only where they are used.
+    For sentiment that is a look at the labels, with trials the search; topics are fitted so that
+    they follow an earlier version's. Named here and nowhere in `run`, their code and Optuna count
+    for reuse only where they are used.
     """
     chosen = family_of(params)
     code = (chosen.code, chosen.task.code, "src.training.family:Family")
@@ -116,6 +134,17 @@ def parts(params: TrainParams) -> tuple[Part, ...]:
         from src.training.label_noise import check_labels
 
         found.append(before_fit(check_labels))
+    if params.model == "topics":
+        from src.training import topic_following as following
+
+        start = (f"{following.__name__}:{following.fit_following.__name__}",)
+        found.append(
+            Part(
+                *(following.fit_following, start, following.FollowParams),
+                check=following.check,
+                outside=following.outside,
+            )
+        )
     if params.trials:
         from src.training.search import search
 
@@ -126,6 +155,15 @@ def parts(params: TrainParams) -> tuple[Part, ...]:
 def before_fit(prepare: Callable[..., Any]) -> Part:
     """Name what is called before the fit, and gives the parameters to fit with."""
     return Part(prepare, (f"{prepare.__module__}:{prepare.__name__}",))
+
+
+def made_the_champion(key: Key, find: Callable[[str], Sealed | None]) -> Sealed | None:
+    """Find the training that made the champion of a model that follows champions."""
+    if key.params.get("model") != "topics":
+        return None
+    from src.training.topic_following import made_the_champion
+
+    return made_the_champion(key, find)
 
 
 def check_needs(params: TrainParams) -> None:
@@ -145,6 +183,7 @@ ENTRY = Step(
     reads=("splits",),
     writes=("candidate", "trained_on"),
     parts=parts,
+    instead=made_the_champion,
     check=check_needs,
     group="model",
 )

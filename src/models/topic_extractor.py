@@ -139,6 +139,11 @@ class TopicExtractor(PythonModel):
         self._window = settings.get("window", TEXT_CHARACTERS)
         self._topics = settings["topics"]
         self._emitted = [not topic.get("generic", False) for topic in self._topics]
+        self.n_windows = settings.get("n_windows", 0)  # of entries that it learned from
+        self.temperature = float(arrays.get("temperature", 1.0))
+        self._retired = settings.get("retired", {})
+        ids = [topic["topic_id"] for topic in self._topics]
+        self._next_id = int(settings.get("next_id", max(ids, default=-1) + 1))
         self._topics_as = settings["topics_as"]
         self._clear = settings.get("clear", min(CLEAR, 2 / len(self._topics)))
         self._teacher = {
@@ -157,13 +162,52 @@ class TopicExtractor(PythonModel):
         The words stand in the order of how characteristic they are. Generic topics, made of
         words that say nothing, are left out.
         """
-        kept = [topic for topic in self._topics if not topic.get("generic", False)]
-        return json.loads(json.dumps(kept))  # type: ignore[no-any-return]
+        return [topic for topic in self.every_topic if not topic.get("generic", False)]
+
+    @property
+    def every_topic(self) -> list[dict[str, Any]]:
+        """All topics as `topics` gives them, generic ones too."""
+        return json.loads(json.dumps(self._topics))  # type: ignore[no-any-return]
 
     @property
     def n_topics(self) -> int:
         """How many topics there are, generic ones too."""
         return len(self._topics)
+
+    @property
+    def retired(self) -> dict[str, str]:
+        """Ids of topics that earlier versions had, with their last names; never used again."""
+        return dict(self._retired)
+
+    @property
+    def next_id(self) -> int:
+        """The lowest id that no topic ever had."""
+        return self._next_id
+
+    @property
+    def idf(self) -> dict[str, float]:
+        """How much each known word counts."""
+        return {term: float(self._idf[row]) for term, row in self._vocabulary.items()}
+
+    @property
+    def intercept(self) -> Any:
+        """What every topic's logit starts at, shape `(n_topics,)`."""
+        return np.zeros(self.n_topics) if self._intercept is None else self._intercept.copy()
+
+    @property
+    def space(self) -> tuple[Any, Any]:
+        """Mean and projection of the teacher's space."""
+        return self._teacher["mean"].copy(), self._teacher["projection"].copy()
+
+    @property
+    def centroids(self) -> Any:
+        """Directions of the topics in the teacher's space, shape `(n_topics, m)`."""
+        return self._teacher["centroids"].copy()
+
+    def word_weights(self) -> dict[str, "np.ndarray[Any, Any]"]:
+        """Give each known word's weight for every topic, by how much the word counts."""
+        rows = np.asarray(self._weights, float) * np.asarray(self._idf, float)[:, None]
+        return {term: rows[row] for term, row in self._vocabulary.items()}
 
     @property
     def learned(self) -> bool:
@@ -244,13 +288,17 @@ class TopicExtractor(PythonModel):
         return answers
 
     def scores(self, texts: Sequence[str], quality: str = "student") -> "np.ndarray[Any, Any]":
-        """Give the confidence of every topic there is for every text, emitted or not.
+        """Give the confidence of every topic in `topics` for every text, emitted or not.
 
         Returns
         -------
         Shape `(n_texts, n_topics)`, columns in the order of `topics`; a row of zeros where a
         text holds nothing known.
         """
+        return self.confidences(texts, quality)[:, self._emitted]
+
+    def confidences(self, texts: Sequence[str], quality: str = "student") -> "np.ndarray[Any, Any]":
+        """Give what `scores` gives for every topic, generic ones too."""
         blocks = [np.zeros((0, len(self._topics)))]
         for start in range(0, len(texts), AT_ONCE):
             some = texts[start : start + AT_ONCE]
@@ -258,7 +306,7 @@ class TopicExtractor(PythonModel):
                 blocks.append(self._confidences([words(text) for text in some]))
             else:
                 blocks.append(self._taught(some, quality))
-        return np.concatenate(blocks)[:, self._emitted]
+        return np.concatenate(blocks)
 
     def _answer(self, n_words: int, confidences: Any, form: str) -> dict[str, Any]:
         details = self._details(n_words, confidences)

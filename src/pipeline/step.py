@@ -17,6 +17,8 @@ from src.errors import UserError
 
 if TYPE_CHECKING:
     from src.pipeline.execute import Context
+    from src.pipeline.keys import Key
+    from src.pipeline.results import Sealed
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -116,6 +118,8 @@ class Step:
     outside
         Digests of content that comes from outside the pipeline, given the parameters and the
         digests of the artifacts read.
+    instead
+        Finds another result that stands for a key's, given a search by digest.
     holds
         Whether what a finished run did outside the pipeline is still there.
     group
@@ -131,6 +135,7 @@ class Step:
     parts: Callable[[Any], tuple[Part, ...]] = lambda params: ()
     check: Callable[[Any], None] = lambda params: None
     outside: Callable[[Any, Mapping[str, str]], dict[str, str]] = lambda params, inputs: {}
+    instead: Callable[[Key, Callable[[str], Sealed | None]], Sealed | None] = lambda key, find: None
     holds: Callable[[Mapping[str, Any]], bool] = lambda details: True
     group: str = ""
 

@@ -18,8 +18,14 @@ if TYPE_CHECKING:
 
     # train, valid, parameters, folder to write to, seed, what to call with news of progress;
     # gives what to log: numbers and short words, never the text of an entry.
+    from src.training.topic_identity import Start
+
     Fit = Callable[
         [pa.Table, pa.Table, Any, Path, int, Callable[[str], None]], Mapping[str, str | int | float]
+    ]
+    FitFrom = Callable[
+        [pa.Table, pa.Table, Any, Path, int, Callable[[str], None], Start],
+        Mapping[str, str | int | float],
     ]
 
 
@@ -86,6 +92,8 @@ class Family:
         Distributions that must be installed.
     extra
         The project's extra that installs them, where they are not always there.
+    fit_from
+        Called like `fit`, with an earlier model to go on from; None where a family cannot.
     check
         Called with the parameters before anything heavy is imported; raises `UserError` where
         what they name (a folder, a model) is not there.
@@ -99,6 +107,7 @@ class Family:
     params: type = Nothing
     requires: tuple[str, ...] = ()
     extra: str = ""
+    fit_from: FitFrom | None = None
     check: Callable[[Any], None] = lambda params: None
     outside: Callable[[Any], dict[str, str]] = lambda params: {}
 

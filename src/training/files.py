@@ -50,6 +50,15 @@ def write_model(
     _write_json(folder / "manifest.json", {"schema_version": SCHEMA_VERSION, "sha256": digests})
 
 
+def rewrite_settings(folder: Path, settings: Mapping[str, Any]) -> None:
+    """Replace the settings of a written model, and their digest in its manifest."""
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    _write_json(folder / "settings.json", settings)
+    content = (folder / "settings.json").read_bytes()
+    manifest["sha256"]["settings.json"] = hashlib.sha256(content).hexdigest()
+    _write_json(folder / "manifest.json", manifest)
+
+
 def text_array(lines: Iterable[str]) -> npt.NDArray[np.uint8]:
     """Pack strings without line breaks into bytes, one a line: an array without objects."""
     import numpy as np

@@ -42,6 +42,7 @@ _BEFORE_NOUNS = """
 a an the my our his her their your this some new at from about of for with in on by after before
 during
 """
+INSIDE = frozenset(("of", "in", "at", "for", "with", "and", "the", "to"))
 BEFORE_VERBS = frozenset(("i", "you", "he", "she", "we", "they", "who"))
 GENERAL, BEFORE_NOUNS = frozenset(_GENERAL.split()), frozenset(_BEFORE_NOUNS.split())
 
@@ -145,7 +146,7 @@ def phrases(
 
 
 def _places(entry: Sequence[str], stop: Collection[str]) -> list[tuple[int, int]]:
-    """List where phrases start and end that neither begin nor end with a word without content."""
+    """List where phrases start and end: content at both ends, only links without in between."""
     content = [len(w) > 1 and w not in stop and not w.endswith("n't") for w in entry]
     return [
         (start, end)
@@ -153,6 +154,7 @@ def _places(entry: Sequence[str], stop: Collection[str]) -> list[tuple[int, int]
         if content[start]
         for end in range(start + 1, min(start + LONGEST_PHRASE, len(entry)) + 1)
         if content[end - 1]
+        and all(content[i] or entry[i] in INSIDE for i in range(start + 1, end - 1))
     ]
 
 
@@ -203,8 +205,8 @@ def name_topics(
             for p, texts in held.items()
             if not any(_is_part(p, texts, q, more) for q, more in held.items())
         ]
-        choices = ([p for p in own if p.fits(*bounds)] for bounds in BOUNDS)
-        best = next(filter(None, choices), [])
+        fitting = ([p for p in own if p.fits(*bounds)] for bounds in BOUNDS)
+        best = next(filter(None, fitting), [])
         ranked.append(sorted(best, key=lambda p: (-p.worth(sizes[topic]), p.text)))
     names = list(given)
     open_topics = [topic for topic, name in enumerate(names) if not name and ranked[topic]]

@@ -24,7 +24,8 @@ LEAST_PER_TOPIC = 15  # texts
 TOLERANCE = 0.02  # of stability, for fewer topics
 RUNS_OF_SPLITS = 3
 PER_ANCHOR = 5  # texts that a phrase of a wanted topic counts for
-NEW_OVERLAP = 0.25  # most that a topic's texts may share with one there was, to be a new one
+NEW_SHARE = 0.02  # least share of all texts that a new topic has
+NEW_OVERLAP = 0.2  # most that a topic's texts may share with one there was, to be a new one
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ def cluster(
     seed: int,
     labels: Codes | None = None,
     anchors: tuple[Floats, Codes] | None = None,
+    space: Space | None = None,
 ) -> Clustering:
     """Cluster sentence vectors by direction, in a space that the clusters themselves shape.
 
@@ -110,6 +112,8 @@ def cluster(
         Shape `(n,)`: clusters to start from, -1 for a text without; drawn if None.
     anchors
         Vectors of phrases, and the clusters that they belong to in any case.
+    space
+        Where to stay, with the labels to start from; shaped anew if None.
 
     Returns
     -------
@@ -119,6 +123,10 @@ def cluster(
 
     n_texts = len(vectors)
     fixed = np.zeros(0, np.int64)
+    if space is not None and labels is not None:
+        points = space.points(vectors)
+        centroids = _kmeans(points, _started(points, labels, n_topics), fixed)
+        return Clustering(space, centroids, _nearest(points, centroids, fixed))
     if anchors is not None:
         fixed = np.repeat(anchors[1], PER_ANCHOR)
         vectors = np.vstack([vectors, np.repeat(anchors[0], PER_ANCHOR, axis=0)])
@@ -130,25 +138,31 @@ def cluster(
     kept = min(DIMENSIONS, len(vectors) - 1, int((values > 1e-9).sum())) or 1
     values, directions = values[::-1][:kept], directions[:, ::-1][:, :kept]
     projection = directions * np.maximum(values, 1e-12) ** (-FIRST_WHITENING / 2)
-    for turn in range(ROUNDS + 1):
+    points = unit(centred @ projection)
+    if labels is None:
+        centroids = _best_of(points, n_topics, seed, fixed)
+    else:
+        centroids = _kmeans(points, _started(points, labels, n_topics), fixed)
+    for _ in range(ROUNDS):
+        found = _nearest(points, centroids, fixed)
+        projection = directions @ _within(centred @ directions, found, n_topics)
         points = unit(centred @ projection)
-        if labels is None:
-            centroids = _best_of(points, n_topics, seed, fixed)
-        else:
-            known = labels >= 0
-            sums = _sums(points[known], labels[known], n_topics)
-            centroids = _kmeans(points, unit(sums), fixed)
-        labels = _nearest(points, centroids, fixed)
-        if turn < ROUNDS:
-            projection = directions @ _within(centred @ directions, labels, n_topics)
-    return Clustering(Space(mean, projection), centroids, labels[:n_texts])
+        centroids = _kmeans(points, _started(points, found, n_topics), fixed)
+    found = _nearest(points, centroids, fixed)
+    return Clustering(Space(mean, projection), centroids, found[:n_texts])
+
+
+def _started(points: Floats, labels: Codes, n_topics: int) -> Floats:
+    """Give the directions of clusters, of the points that are in one."""
+    known = labels >= 0
+    return unit(cluster_sums(points[known], labels[known], n_topics))
 
 
 def _within(points: Floats, labels: Codes, n_topics: int) -> Floats:
     """Half-whiten by what varies within clusters; shape `(m, m)`."""
     import numpy as np
 
-    residuals = points - _sums(points, labels, n_topics, mean=True)[labels]
+    residuals = points - cluster_sums(points, labels, n_topics, mean=True)[labels]
     scatter = residuals.T @ residuals / len(points)
     scatter += np.eye(len(scatter)) * (1e-3 * np.trace(scatter) / len(scatter) + 1e-12)
     values, directions = np.linalg.eigh(scatter)
@@ -156,7 +170,8 @@ def _within(points: Floats, labels: Codes, n_topics: int) -> Floats:
     return half
 
 
-def _sums(points: Floats, labels: Codes, n_topics: int, mean: bool = False) -> Floats:
+def cluster_sums(points: Floats, labels: Codes, n_topics: int, mean: bool = False) -> Floats:
+    """Sum the points of each cluster, or take their mean; shape `(n_topics, m)`."""
     import numpy as np
     from scipy import sparse
 
@@ -198,7 +213,7 @@ def _drawn_centroids(
 
     chosen: list[Floats] = []
     if len(fixed):
-        chosen += list(unit(_sums(points[-len(fixed) :], fixed, int(fixed.max()) + 1)))
+        chosen += list(unit(cluster_sums(points[-len(fixed) :], fixed, int(np.max(fixed)) + 1)))
     else:
         chosen.append(points[rng.integers(len(points))])
     distance = np.maximum(1 - np.max(points @ np.array(chosen).T, axis=1), 0)
@@ -218,7 +233,7 @@ def _kmeans(points: Floats, centroids: Floats, fixed: Codes) -> Floats:
     import numpy as np
 
     for _ in range(ROUNDS_OF_KMEANS):
-        sums = _sums(points, _nearest(points, centroids, fixed), len(centroids))
+        sums = cluster_sums(points, _nearest(points, centroids, fixed), len(centroids))
         empty = ~sums.any(axis=1)
         moved = np.where(empty[:, None], centroids, unit(sums))
         still = np.abs(moved - centroids).max() < 1e-6
@@ -316,7 +331,7 @@ def best_pairs(worth: Floats) -> tuple[Codes, Codes]:
     return rows, columns
 
 
-def with_new(labels: Codes, fresh: Codes, most: int) -> Codes:
+def with_new(labels: Codes, fresh: Codes, most: int, n_kept: int = 0) -> Codes:
     """Add to earlier topics those of a fresh clustering that none of them was like.
 
     Parameters
@@ -325,6 +340,8 @@ def with_new(labels: Codes, fresh: Codes, most: int) -> Codes:
         Shape `(n,)`: the topics of the same texts, earlier and fresh.
     most
         How many topics there may be.
+    n_kept
+        How many of the earlier ones stay, with texts or without.
 
     Returns
     -------
@@ -333,17 +350,19 @@ def with_new(labels: Codes, fresh: Codes, most: int) -> Codes:
     """
     import numpy as np
 
-    n_old, n_new = int(labels.max()) + 1, int(fresh.max()) + 1
+    n_old, n_new = max(int(np.max(labels)) + 1, n_kept), int(np.max(fresh)) + 1
     met = overlaps(labels, fresh, n_old, n_new)
     either = met.sum(axis=1)[:, None] + met.sum(axis=0) - met
-    alike = (met / np.maximum(either, 1)).max(axis=0)
-    labels = labels.copy()
+    alike = np.max(met / np.maximum(either, 1), axis=0)
+    least = max(LEAST_PER_TOPIC, NEW_SHARE * len(labels))
+    labels, next_topic = labels.copy(), n_old
     for topic in np.argsort(alike, kind="stable"):
-        if alike[topic] < NEW_OVERLAP and met[:, topic].sum() >= LEAST_PER_TOPIC:
-            labels[fresh == topic] = labels.max() + 1
-    sizes = np.bincount(labels)
+        if alike[topic] < NEW_OVERLAP and met[:, topic].sum() >= least:
+            labels[fresh == topic], next_topic = next_topic, next_topic + 1
+    sizes = np.bincount(labels, minlength=n_old)
+    sizes[:n_kept] += len(labels)
     large = np.argsort(-sizes, kind="stable")[:most]
-    kept = np.sort(large[sizes[large] >= min(LEAST_PER_TOPIC / 3, sizes.max())])
+    kept = np.sort(large[sizes[large] >= min(LEAST_PER_TOPIC / 3, float(np.max(sizes)))])
     place = np.full(len(sizes), -1)
     place[kept] = np.arange(len(kept))
     return place[labels]

@@ -89,9 +89,7 @@ def fit_table(
         idf = np.minimum(1 - np.log(share), MOST_IDF)
     rows = tfidf(texts, terms, idf)
     own = np.flatnonzero([counts[term] >= LEAST_DF for term in terms])
-    before = 0.0
-    if start is not None:
-        before = start.logits(texts)
+    before = 0.0 if start is None else start.logits(texts)
     features = sparse.csr_array(sparse.hstack([rows[:, own], sparse.csr_array(rows @ vectors)]))
     coefficients, intercept = soft_regression(features, targets, penalty, before)
     weights = vectors @ coefficients[len(own) :]

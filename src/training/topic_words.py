@@ -118,7 +118,8 @@ class TopicWords:
         """The share of all texts that hold each word, shape `(n_words,)`."""
         import numpy as np
 
-        return np.asarray(self.held.sum(axis=0)).ravel() / self.held.shape[0]
+        held: Floats = np.asarray(self.held.sum(axis=0)).ravel() / self.held.shape[0]
+        return held
 
     @cached_property
     def share(self) -> Floats:
@@ -203,5 +204,5 @@ def _grown(together: Floats, worth: Floats, start: int) -> list[int]:
     while len(chosen) < min(TOP_WORDS, len(worth)):
         gain = together[:, chosen].mean(axis=1) + worth
         gain[chosen] = -np.inf
-        chosen.append(int(gain.argmax()))
+        chosen.append(int(np.argmax(gain)))
     return chosen

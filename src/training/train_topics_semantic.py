@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,12 +22,15 @@ from src.training.minilm import (
     word_vectors,
 )
 from src.training.rows import texts
+from src.training.topic_identity import Start
 from src.training.topic_names import name_topics
 from src.training.topic_seeds import Seeds, read_seeds, seeds_digest
 from src.training.topic_space import (
     Clustering,
+    Space,
     choose_n_topics,
     cluster,
+    cluster_sums,
     drawn,
     grouped,
     matched_sharpness,
@@ -57,6 +60,7 @@ LEAST_WINDOWS = 20  # fewer hold no topics
 WINDOW = 30  # known words that are read as one
 LEAST_OWN = 2  # windows that a word must stand in which the encoder does not know
 LEAST_DF = 3  # windows that a word which shows a topic must stand in
+OUTGROWN = 2.0  # times the entries of an earlier model, at which its space is fitted anew
 MOST_NEW = 5  # topics that a retrain may add where their number is not given
 IN_GROUP_NAME = 3  # topics that name their group
 MOST_COUNTED = 30_000  # windows whose words show what the topics are
@@ -130,9 +134,20 @@ def fit_from(
     folder: Path,
     seed: int,
     progress: Callable[[str], None],
-    earlier: TopicExtractor | None,
+    start: Start | None,
 ) -> dict[str, float | int | str]:
-    """Fit as `fit` does; from the topics of an earlier model where there is one."""
+    """Fit as `fit` does; from the topics of an earlier model where there is one.
+
+    Its topics are where the clustering starts, and clusters of the entries that none of them is
+    like join. For an update, they stay in the earlier model's space and move by as much as
+    the new entries weigh beside the old (as in mini-batch k-means, Sculley, 2010), and the table
+    of words is drawn to the earlier one.
+
+    Raises
+    ------
+    UserError
+        As for `fit`; or an update of a model that did not learn from the encoder.
+    """
     import numpy as np
     from scipy.special import softmax
     from threadpoolctl import threadpool_limits
@@ -152,25 +167,31 @@ def fit_from(
     held_out = read_windows(windows_of(texts(valid)), MOST_VALID, seed, encode)
     # One thread: sums in another order have other last digits.
     with threadpool_limits(1):
-        found = find_topics(windows, seeds, params, seed, encode, progress, earlier)
+        found = find_topics(windows, seeds, params, seed, encode, progress, start)
+        n_topics = len(found.centroids)
         progress(f"semantic: teaching a table of words from {len(windows.words):,} windows")
-        terms = table_words(windows)
         cosines = found.space.points(windows.vectors) @ found.centroids.T
-        sharpness = matched_sharpness(cosines, windows.vectors, len(found.centroids), seed)
+        before = earlier_table(start.earlier, n_topics) if start and start.update else None
+        sharpness = matched_sharpness(cosines, windows.vectors, n_topics, seed)
+        terms = table_words(windows, before.terms if before else ())
         table = fit_table(
             windows.words,
             softmax(cosines * sharpness, axis=1),
             terms,
             spread(word_vectors(terms)),
             params.penalty,
+            before,
         )
         scale = calibrated(table, found, sharpness, held_out)
         counted = [words(every[i]) for i in drawn(every, MOST_COUNTED, seed)]
         labels = np.argmax(table.logits(counted), axis=1)
         described = describe(counted, labels, found, seeds, encode)
+        if start and start.update:
+            described = updated(described, start.earlier, len(every))
     settings = {
         "topics": described,
         "topics_as": params.topics_as,
+        "n_windows": len(every) + (start.earlier.n_windows if start and start.update else 0),
         "window": WINDOW,
         "clear": CLEAR,
         "encoder": encoder_digests(),
@@ -216,12 +237,12 @@ def read_windows(
     return Windows([words(window) for window in some], encode(some))
 
 
-def table_words(windows: Windows) -> list[str]:
-    """List the words that get topic weights: the entries' and the encoder's own.
+def table_words(windows: Windows, before: Collection[str]) -> list[str]:
+    """List the words that get topic weights: the entries', the encoder's own, earlier ones.
 
     Also those without content: beside others, "we" and "my" tell of people.
     """
-    return sorted({*frequent_words(windows.words, LEAST_OWN), *known_words()})
+    return sorted({*frequent_words(windows.words, LEAST_OWN), *known_words(), *before})
 
 
 def spread(vectors: npt.NDArray[np.float32]) -> Floats:
@@ -262,7 +283,7 @@ def find_topics(
     seed: int,
     encode: Callable[[Sequence[str]], Floats],
     progress: Callable[[str], None],
-    earlier: TopicExtractor | None,
+    start: Start | None,
 ) -> Clustering:
     """Find topics, the most frequent first but wanted ones before all others.
 
@@ -280,12 +301,95 @@ def find_topics(
     n_topics = max(wanted, len(seeds.names))
     progress(f"semantic: clustering {len(vectors):,} windows into {n_topics} topics")
     found = cluster(vectors, n_topics, seed, anchors=anchors)
-    if earlier is not None and earlier.learned and not seeds.names:
-        before = earlier.logits(vectors).argmax(axis=1)
-        most = params.n_topics or max(n_topics, earlier.n_topics + MOST_NEW)
-        start = with_new(before, found.labels, most)
-        found = cluster(vectors, int(start.max()) + 1, seed, start)
-    return by_size(found, len(seeds.names))
+    if start is None or not start.earlier.learned or seeds.names:
+        return by_size(found, len(seeds.names))
+    earlier = start.earlier
+    before = np.argmax(earlier.logits(vectors), axis=1)
+    most = params.n_topics or max(n_topics, earlier.n_topics + MOST_NEW)
+    if start.update:
+        found = moved(earlier, vectors, before, found, most)
+    else:
+        labels = with_new(before, found.labels, most)
+        space = Space(*earlier.space) if len(vectors) < OUTGROWN * earlier.n_windows else None
+        found = cluster(vectors, int(np.max(labels)) + 1, seed, labels, space=space)
+    found = joined(found, vectors, before, start)
+    return found if start.update else by_size(found, 0)
+
+
+def joined(found: Clustering, vectors: Floats, before: Codes, start: Start) -> Clustering:
+    """Join the topics that most texts of earlier topics are now in, where those are to be one.
+
+    Raises
+    ------
+    UserError
+        The earlier model has no topic of such an id.
+    """
+    import numpy as np
+
+    place = {topic["topic_id"]: i for i, topic in enumerate(start.earlier.every_topic)}
+    labels, points = found.labels.copy(), found.space.points(vectors)
+    for pair in start.merged.items():
+        for topic in pair:
+            if topic not in place:
+                known = ", ".join(
+                    f"{t['topic_id']} {t['topic_name']}" for t in start.earlier.topics
+                )
+                raise UserError(f"merge: there is no topic {topic}.", f"There are: {known}.")
+        texts_of = [labels[before == place[topic]] for topic in pair]
+        if all(map(len, texts_of)):
+            gone, into = (int(np.argmax(np.bincount(own))) for own in texts_of)
+            labels[labels == gone] = into
+    kept, labels = np.unique(labels, return_inverse=True)
+    if len(kept) == len(found.centroids) or not start.merged:
+        return found
+    return Clustering(found.space, unit(cluster_sums(points, labels, len(kept))), labels)
+
+
+def moved(
+    earlier: TopicExtractor, vectors: Floats, labels: Codes, fresh: Clustering, most: int
+) -> Clustering:
+    """Move the topics of an earlier model as far as new texts outweigh its own; add new ones."""
+    import numpy as np
+
+    space, centroids = Space(*earlier.space), earlier.centroids
+    points = space.points(vectors)
+    n_topics = len(centroids)
+    labels = with_new(labels, fresh.labels, max(most, n_topics), n_kept=n_topics)
+    sums = cluster_sums(points, labels, max(int(np.max(labels)) + 1, n_topics))
+    weight = np.array([topic["share"] for topic in earlier.every_topic]) * earlier.n_windows
+    sums[:n_topics] += centroids * weight[:, None]
+    centroids = unit(sums)
+    return Clustering(space, centroids, np.argmax(points @ centroids.T, axis=1))
+
+
+def earlier_table(earlier: TopicExtractor, n_topics: int) -> Table:
+    """Read the table of words of an earlier model, with room for topics that it had not."""
+    import numpy as np
+
+    weights, idf = earlier.word_weights(), earlier.idf
+    scale, more = earlier.temperature, n_topics - earlier.n_topics
+    rows = np.stack([weights[term] / idf[term] for term in weights]) * scale
+    intercept = earlier.intercept * scale
+    return Table(
+        list(weights),
+        np.array([idf[term] for term in weights]),
+        np.pad(rows, ((0, 0), (0, more))),
+        np.pad(intercept, (0, more), constant_values=float(np.min(intercept))),
+    )
+
+
+def updated(
+    described: list[dict[str, Any]], earlier: TopicExtractor, n_new: int
+) -> list[dict[str, Any]]:
+    """Leave topics that stay as they were described, as most of their entries are not at hand."""
+    before, n_old = earlier.every_topic, earlier.n_windows
+    for old, topic in zip(before, described, strict=False):
+        new = topic["share"]
+        topic |= {name: old[name] for name in ("topic_name", "words", "generic")}
+        topic["share"] = (old["share"] * n_old + new * n_new) / (n_old + n_new)
+    for topic in described[len(before) :]:
+        topic["share"] *= n_new / (n_old + n_new)
+    return described
 
 
 def by_size(found: Clustering, first: int) -> Clustering:
@@ -293,7 +397,7 @@ def by_size(found: Clustering, first: int) -> Clustering:
     import numpy as np
 
     sizes = np.bincount(found.labels, minlength=len(found.centroids))
-    sizes[:first] = sizes.max() + np.arange(first, 0, -1)
+    sizes[:first] = np.max(sizes) + np.arange(first, 0, -1)
     order = np.argsort(-sizes, kind="stable")
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
@@ -348,7 +452,7 @@ def describe(
         described.append(
             {
                 "topic_id": topic,
-                "topic_name": name or f"topic {topic}: {' '.join(words[:2])}".rstrip(": "),
+                "topic_name": name or " ".join(["general:", *words[:3], str(topic)]),
                 "words": words,
                 "generic": not name,
                 "group_id": groups[topic],
@@ -359,13 +463,13 @@ def describe(
     return described
 
 
-SEMANTIC = Family(
+FAMILY = Family(
     "semantic",
     TASKS["topics"],
     fit,
     SemanticTopicParams,
     requires=("scikit-learn", "onnxruntime", "tokenizers", "safetensors"),
+    fit_from=fit_from,
     check=lambda params: check(params.seeds),
     outside=lambda params: {"seeds": seeds_digest(params.seeds)},
 )
-FAMILY = SEMANTIC

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from src.evaluation.cards.journal_card import SELECTIVE, on_abstaining, on_journals, on_pairs
 from src.evaluation.gates import GATES, JOURNAL_GATES, spelled
 from src.evaluation.service import SERVICE_GATES
-from src.pipeline.results import STEP, read_key
+from src.pipeline.results import STEP, read_key, read_seal
 
 if TYPE_CHECKING:
     from src.evaluation.evaluation import Evaluation
@@ -36,7 +36,8 @@ LIMITS = {
     ),
     "topics": (
         "Topics are those of its training entries: what they do not speak of has no name here.",
-        "Another version may number and name topics otherwise.",
+        "A topic keeps its id from version to version while it is the same one, and its name while "
+        "that fits; the ids of topics that left are never used again.",
         "An entry of unknown words gets no topic.",
     ),
 }
@@ -63,6 +64,8 @@ class Made:
         Content digests by name.
     counts
         What the split counted.
+    follows, story
+        The version whose topics these carry on, and what became of them.
     """
 
     runs: Mapping[str, str] = field(default_factory=dict)
@@ -70,6 +73,8 @@ class Made:
     data: Mapping[str, str] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    follows: str = ""
+    story: Sequence[str] = ()
     commit: str = "unknown"
     project: str = "."
     family: str = ""
@@ -98,6 +103,9 @@ def gather(store: Store, evaluation_run: str, task: str) -> Made:
         waiting += [store.made_by(uri) for uri in named if uri]
     train = tags.get("train", {})
     if train:
+        seal = read_seal(runs["train"], train, 0)
+        details = seal.details if seal else {}
+        found |= {"follows": details.get("follows", ""), "story": details.get("topics_changed", ())}
         key = read_key(train)
         found |= {"environment": key.environment, "family": str(key.params.get("family", ""))}
         commit, now = train.get("mlflow.source.git.commit", "unknown"), code_version()
@@ -134,6 +142,7 @@ def render(evaluation: Evaluation, made: Made) -> str:
     parts = (
         f"{USE[evaluation.task]}\n\n**{evaluation.verdict}**",
         "## Trained on\n\n" + trained_on(made),
+        *([f"## Topics since {made.follows}\n\n" + bullets(made.story)] if made.story else []),
         f"## Figures\n\nOn {evaluation.n_entries:,} held-out entries, with 95 % intervals from "
         f"{evaluation.n_resamples:,} resamples:\n\n"
         + figures(evaluation)
@@ -141,10 +150,15 @@ def render(evaluation: Evaluation, made: Made) -> str:
         *([on_journals(evaluation.journal)] if evaluation.journal else []),
         *([on_pairs(evaluation.behaviour)] if evaluation.behaviour else []),
         "## Gates\n\n" + gates(evaluation),
-        "## Limits\n\n" + "\n".join(f"- {line}" for line in LIMITS[evaluation.task]),
+        "## Limits\n\n" + bullets(LIMITS[evaluation.task]),
         "## How to make it again\n\n" + reproduce(made),
     )
     return "\n\n".join(parts)
+
+
+def bullets(lines: Sequence[str]) -> str:
+    """Write a list."""
+    return "\n".join(f"- {line}" for line in lines)
 
 
 def trained_on(made: Made) -> str:

@@ -1,0 +1,172 @@
+"""Fits topics that follow an earlier version's: the same topic keeps its id and its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from src.errors import UserError
+from src.pipeline.step import param
+from src.training.family import TASKS, Family
+from src.training.rows import texts
+from src.training.topic_space import drawn
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from src.pipeline.execute import Context
+    from src.pipeline.keys import Key
+    from src.pipeline.results import Sealed
+
+NOBODY = "none"
+PREDECESSOR = "predecessor"  # its digest, among what a training's result depends on
+LOOKED_AT = 5_000  # training entries that tell which topics are the same
+
+
+@dataclass(frozen=True)
+class FollowParams:
+    """Whose topics new ones carry on."""
+
+    follow: str = param(
+        "",
+        "The version whose topics keep their ids, as models:/…; the champion if empty, none to "
+        "start anew",
+        content=False,
+    )
+    update: bool = param(
+        False, "Go on from that version with these entries, where its own are not at hand"
+    )
+    merge: str = param("", "Topics of that version to make one, by their ids: 3+7,2+9")
+
+
+def check(params: FollowParams) -> None:
+    """Refuse what contradicts itself.
+
+    Raises
+    ------
+    UserError
+        Ids to merge are no ids, or something is to be done with topics that nobody follows.
+    """
+    merged(params.merge)
+    if params.follow == NOBODY and (params.update or params.merge):
+        raise UserError(
+            "follow=none starts anew; update and merge go on from a version.",
+            "Leave follow out for the champion, or name a version: -P follow=models:/…",
+        )
+
+
+def merged(text: str) -> dict[int, int]:
+    """Read which topics go into which, as in `3+7,2+9`: all of a group into its first.
+
+    Examples
+    --------
+    >>> merged("3+7,2+9+4")
+    {7: 3, 9: 2, 4: 2}
+    """
+    found = dict[int, int]()
+    for group in filter(None, text.split(",")):
+        ids = [part.strip() for part in group.split("+")]
+        if len(ids) < 2 or not all(part.isdigit() for part in ids):
+            raise UserError(f"merge={text} is no list of ids.", "Write it like merge=3+7,2+9")
+        found |= {int(other): int(ids[0]) for other in ids[1:]}
+    return found
+
+
+def predecessor(params: FollowParams) -> str:
+    """Name the version that is followed; empty if none is."""
+    from src import registry
+
+    if params.follow == NOBODY:
+        return ""
+    if params.follow:
+        return params.follow
+    champion = registry.champion(TASKS["topics"].registered_name)
+    return champion.uri if champion else ""
+
+
+def outside(params: FollowParams) -> dict[str, str]:
+    """Digest the version that is followed."""
+    from src import registry
+
+    uri = predecessor(params)
+    return {PREDECESSOR: registry.identity_of(uri) if uri else NOBODY}
+
+
+def made_the_champion(key: Key, find: Callable[[str], Sealed | None]) -> Sealed | None:
+    """Find the training that made the champion, where only the champion is new since.
+
+    It followed the champion's predecessor; a pipeline whose own result became the champion has
+    nothing to do again.
+    """
+    from src import registry
+
+    champion = registry.champion(TASKS["topics"].registered_name)
+    if champion is None or champion.identity != key.inputs.get(PREDECESSOR):
+        return None
+    before = champion.tags.get(f"data.{PREDECESSOR}")
+    if before is None:
+        return None
+    found = find(replace(key, inputs={**key.inputs, PREDECESSOR: before}).digest)
+    return found if found and found.outputs["candidate"].digest == champion.digest else None
+
+
+def fit_following(
+    params: FollowParams,
+    context: Context,
+    chosen: Family,
+    own: Any,
+    train: pa.Table,
+    valid: pa.Table,
+    folder: Path,
+) -> Mapping[str, float | int | str]:
+    """Fit a family, then carry over the ids and names of the version that is followed.
+
+    Raises
+    ------
+    UserError
+        That version cannot be read, or the family cannot go on from it as asked.
+    """
+    uri, seed = predecessor(params), context.params.seed
+    if (params.update or params.merge) and not (uri and chosen.fit_from):
+        why = f"the family {chosen.name} starts anew" if uri else "there is no version to follow"
+        raise UserError(
+            f"update and merge go on from a version, and {why}.",
+            "Leave them out, or take -P family=semantic once a version is registered.",
+        )
+    if not uri:
+        return chosen.fit(train, valid, own, folder, seed, context.say)
+    import pyarrow.parquet as pq
+
+    from src.training.topic_identity import Start, carry_over, counts, story, table
+
+    earlier = opened(context, uri)
+    start = Start(earlier, params.update, merged(params.merge))
+    if chosen.fit_from:
+        fitted = chosen.fit_from(train, valid, own, folder, seed, context.say, start)
+    else:
+        fitted = chosen.fit(train, valid, own, folder, seed, context.say)
+    found = texts(train)
+    changes = carry_over(folder, start, [found[i] for i in drawn(found, LOOKED_AT, seed)])
+    path = context.folder / "topics_changed.parquet"
+    pq.write_table(table(changes), path)
+    context.store.upload(context.run_id, path)
+    context.details["follows"] = uri
+    context.details["topics_changed"] = story(changes)
+    context.log_metrics(counts(changes))
+    return fitted
+
+
+def opened(context: Context, uri: str) -> Any:
+    """Bring the version that is followed here and load its plain files."""
+    from src.models.topic_extractor import TopicExtractor
+
+    path = context.fetch(uri, PREDECESSOR)
+    try:
+        return TopicExtractor.from_folder(next(path.rglob("manifest.json")).parent)
+    except (StopIteration, ValueError, KeyError):
+        raise UserError(
+            f"{uri} is no topic model that this project wrote.",
+            "Start anew: -P follow=none — or name another version.",
+        ) from None
