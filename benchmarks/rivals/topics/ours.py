@@ -1,0 +1,72 @@
+"""The families of this project, asked through the class that ships."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from child import Fitted, Given
+
+
+def fit(given: Given, family: str, **params: Any) -> Fitted:
+    """Fit a family on all entries to train on, with none to validate on."""
+    from src.models.sentiment_analyzer import Encoder
+    from src.training.family import families
+
+    chosen = families("topics")[family]
+    spent = [0.0]
+    encode = Encoder.vector
+
+    def timed(self: Encoder, text: str) -> Any:
+        start = time.thread_time()
+        found = encode(self, text)
+        spent[0] += time.thread_time() - start
+        return found
+
+    Encoder.vector = timed  # type: ignore[method-assign]
+    train = to_table(given.texts)
+    with tempfile.TemporaryDirectory(prefix="bench-topics-") as kept:
+        folder = Path(kept)
+        settings = chosen.params(n_topics=given.k, **params)
+        chosen.fit(train, train.slice(0, 0), settings, folder, given.seed, tell)
+        Encoder.vector = encode  # type: ignore[method-assign]
+        model = importlib.import_module(chosen.task.module).MODEL.from_folder(folder)
+    topics = model.topics
+    column = {topic["topic_id"]: i for i, topic in enumerate(topics)}
+
+    def ask(texts: list[str], vectors: Any) -> Any:
+        return model.predict(None, pd.DataFrame({"text": texts}))
+
+    def read(texts: list[str], answer: Any) -> tuple[Any, Any]:
+        details = [row["topic_details"] for row in answer]
+        first = [column[own[0]["topic_id"]] if own else -1 for own in details]
+        if hasattr(model, "scores"):
+            return model.scores(texts), first
+        scores = np.zeros((len(texts), len(topics)))
+        for row, own in zip(scores, details, strict=True):
+            for topic in own:
+                row[column[topic["topic_id"]]] = topic["confidence"]
+        return scores, first
+
+    return Fitted([topic["words"][:10] for topic in topics], ask, read, spent[0])
+
+
+def to_table(texts: list[str]) -> pa.Table:
+    """Make entries of texts, as families read them."""
+    ids = [hashlib.sha256(f"{i} {text}".encode()).hexdigest() for i, text in enumerate(texts)]
+    nothing = pa.nulls(len(texts), pa.string())
+    source = pa.array(["bench"] * len(texts))
+    return pa.table({"id": ids, "text": texts, "label": nothing, "source": source})
+
+
+def tell(line: str) -> None:
+    """Show progress."""
+    sys.stderr.write(f"    {line}\n")
