@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import topic_texts
+from benchmarks import topic_growth, topic_texts
 from benchmarks.topic_figures import PRICE, QUALITY, figures, over_seeds, purity, table, who_leads
 from benchmarks.topic_texts import BUILT_IN, PUBLIC, Corpus
 from src.evaluation.topics import tokens
@@ -118,19 +118,24 @@ PEERS = {
         "turftopic",
         "gmm",
         encodes=True,
-        settings=[{}, {"pca": 20}, {"pca": 50}, {"prior": "dirichlet_process"}],
+        settings=[{}, {"pca": 20}, {"pca": 50}, {"pca": 100}],
     ),
     "S³": Model(
         "turftopic",
         "s3",
         encodes=True,
-        settings=[{}, {"importance": "axial"}, {"importance": "angular"}],
+        settings=[
+            {},
+            {"importance": "axial"},
+            {"signs": "oriented", "importance": "axial"},
+            {"signs": "absolute", "importance": "axial"},
+        ],
     ),
     "SensTopic": Model(
         "turftopic",
         "senstopic",
         encodes=True,
-        settings=[{}, {"sparsity": 0.1}, {"sparsity": 5.0}],
+        settings=[{}, {"sparsity": 5.0}, {"sparsity": 10.0}, {"sparsity": 20.0}],
     ),
     "FASTopic": Model(
         "fastopic",
@@ -394,6 +399,25 @@ NOTES = (
 )
 
 
+def more_entries(bench: Bench, names: Sequence[str]) -> str:
+    """Write what more entries cost our families."""
+    built_in = bench.corpus(BUILT_IN)
+    env = surroundings(Model(OURS, "fit"))
+    found = topic_growth.growth(names, built_in.train + built_in.test, env, tell)
+    (ROOT / "benchmarks/topics-growth.md").write_text(found)
+    return found
+
+
+def versions(bench: Bench, names: Sequence[str]) -> str:
+    """Say how many entries keep their topic's id between two versions of our families."""
+    corpus = bench.corpus(SETTLED_ON if bench.data else BUILT_IN)
+    lines = ["| family | same id, % | at best, ids matched, % |", "|---|---|---|"]
+    for name in names:
+        found = topic_growth.identity(name, corpus.train, corpus.test)
+        lines.append(f"| {name} | {100 * found['same']:.1f} | {100 * found['matched']:.1f} |")
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
     """Measure and write the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -410,6 +434,10 @@ def main() -> None:
     parser.add_argument("--identity", action="store_true", help="whether topics keep their ids")
     typed = parser.parse_args()
     bench = Bench(typed.folder, data)
+    if typed.growth or typed.identity:
+        names = [name for name in families("topics") if name in (typed.models or name).split(",")]
+        sys.stdout.write(versions(bench, names) if typed.identity else more_entries(bench, names))
+        return
     parts = [part.strip() for part in typed.models.split(",")]
     chosen = {name: model for name, model in known.items() if any(part in name for part in parts)}
     corpora = {name: bench.corpus(name) for name in typed.corpora.split(",")}

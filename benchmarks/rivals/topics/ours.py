@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import sys
 import tempfile
@@ -12,12 +11,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from child import Fitted, Given
 
 
 def fit(given: Given, family: str, **params: Any) -> Fitted:
     """Fit a family on all entries to train on, with none to validate on."""
+    from benchmarks.topic_growth import entries
     from src.models.sentiment_analyzer import Encoder
     from src.training.family import families
 
@@ -32,7 +31,7 @@ def fit(given: Given, family: str, **params: Any) -> Fitted:
         return found
 
     Encoder.vector = timed  # type: ignore[method-assign]
-    train = to_table(given.texts)
+    train = entries(given.texts)
     with tempfile.TemporaryDirectory(prefix="bench-topics-") as kept:
         folder = Path(kept)
         settings = chosen.params(n_topics=given.k, **params)
@@ -57,14 +56,6 @@ def fit(given: Given, family: str, **params: Any) -> Fitted:
         return scores, first
 
     return Fitted([topic["words"][:10] for topic in topics], ask, read, spent[0])
-
-
-def to_table(texts: list[str]) -> pa.Table:
-    """Make entries of texts, as families read them."""
-    ids = [hashlib.sha256(f"{i} {text}".encode()).hexdigest() for i, text in enumerate(texts)]
-    nothing = pa.nulls(len(texts), pa.string())
-    source = pa.array(["bench"] * len(texts))
-    return pa.table({"id": ids, "text": texts, "label": nothing, "source": source})
 
 
 def tell(line: str) -> None:

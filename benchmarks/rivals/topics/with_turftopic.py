@@ -40,10 +40,28 @@ def gmm(given: Given, pca: int = 0, prior: str | None = None, min_df: int = 5) -
     return _fitted(GMM(dimensionality_reduction=reduced, weight_prior=prior, **usual), given)
 
 
-def s3(given: Given, importance: str = "combined", min_df: int = 5) -> Fitted:
-    """Fit independent components of the vectors: semantic signal separation."""
+def s3(
+    given: Given, importance: str = "combined", signs: str = "as they come", min_df: int = 5
+) -> Fitted:
+    """Fit independent components of the vectors: semantic signal separation.
+
+    A component's sign is chance. `signs` "oriented" turns its heavier tail to the positive side,
+    "absolute" counts both sides alike.
+    """
     usual = _usual(given, min_df)
-    return _fitted(SemanticSignalSeparation(feature_importance=importance, **usual), given)
+    model = SemanticSignalSeparation(feature_importance=importance, **usual)
+    fitted = _fitted(model, given)
+    if signs == "as they come":
+        return fitted
+    found = np.asarray(model.document_topic_matrix)
+    turn = np.where(((found - found.mean(axis=0)) ** 3).sum(axis=0) < 0, -1.0, 1.0)
+    words = _first_words(model, np.asarray(model.components_) * turn[:, None])
+
+    def ask(texts: list[str], vectors: Any) -> Any:
+        scores = np.asarray(fitted.ask(texts, vectors)) * turn
+        return np.abs(scores) if signs == "absolute" else scores
+
+    return Fitted(words, ask)
 
 
 def senstopic(given: Given, sparsity: float = 1.0, min_df: int = 5) -> Fitted:
@@ -63,10 +81,13 @@ def _usual(given: Given, min_df: int) -> dict[str, Any]:
 def _fitted(model: Any, given: Given) -> Fitted:
     with contextlib.redirect_stdout(io.StringIO()):
         model.fit(given.texts, embeddings=given.vectors)
-    vocabulary = np.asarray(model.get_vocab())
-    words = [list(vocabulary[np.argsort(-row)[:10]]) for row in np.asarray(model.components_)]
 
     def ask(texts: list[str], vectors: Any) -> Any:
         return model.transform(texts, embeddings=vectors)
 
-    return Fitted(words, ask)
+    return Fitted(_first_words(model, np.asarray(model.components_)), ask)
+
+
+def _first_words(model: Any, weights: Any) -> list[list[str]]:
+    vocabulary = np.asarray(model.get_vocab())
+    return [list(vocabulary[np.argsort(-row, kind="stable")[:10]]) for row in weights]
