@@ -46,6 +46,7 @@ ENVIRONMENTS: dict[str, tuple[str, ...]] = {
     "fastopic": ("fastopic==1.0.1", TORCH),
     "bertopic": ("bertopic==0.17.4", TORCH),
 }
+UNUSED = 'torchvision; python_version < "3"'  # a peer names it, and breaks on one of other torch
 OURS = "ours"
 ONE_THREAD = dict.fromkeys(
     (
@@ -258,7 +259,9 @@ class Bench:
             tell(f"environment {environment}: {' '.join(packages)}")
             version = "3.11" if _has("3.11") else sys.executable
             subprocess.run(["uv", "venv", "-q", "--clear", "-p", version, folder], check=True)
+            (folder / "unused.txt").write_text(UNUSED)
             install = ["uv", "pip", "install", "-q", "--compile-bytecode", "--python", str(python)]
+            install += ["--override", str(folder / "unused.txt")]
             subprocess.run([*install, *packages], check=True)
             ready.write_text(json.dumps(packages))
         return python

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import Any
 
 import numpy as np
+import sentence_transformers  # noqa: F401 - looks for torchvision before it is feigned below
 import torch
 from child import Fitted, Given
-from fastopic import FASTopic
-from topmost import Preprocess
+
+# topmost takes one function of torchvision's, to fetch data sets with, and torchvision's builds
+# often do not fit torch's.
+for name in ("torchvision", "torchvision.datasets", "torchvision.datasets.utils"):
+    sys.modules[name] = ModuleType(name)
+sys.modules["torchvision.datasets.utils"].download_url = None  # type: ignore[attr-defined]
+
+from fastopic import FASTopic  # noqa: E402
+from topmost import Preprocess  # noqa: E402
 
 
 class Precomputed:
