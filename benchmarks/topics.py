@@ -254,8 +254,9 @@ class Bench:
             return Path(sys.executable)
         folder = self.folder / "environments" / environment
         python, packages = folder / "bin/python", ENVIRONMENTS[environment]
+        wanted = [*packages, f"not {UNUSED}"]
         ready = folder / "packages.json"
-        if not ready.exists() or json.loads(ready.read_text()) != list(packages):
+        if not ready.exists() or json.loads(ready.read_text()) != wanted:
             tell(f"environment {environment}: {' '.join(packages)}")
             version = "3.11" if _has("3.11") else sys.executable
             subprocess.run(["uv", "venv", "-q", "--clear", "-p", version, folder], check=True)
@@ -263,7 +264,7 @@ class Bench:
             install = ["uv", "pip", "install", "-q", "--compile-bytecode", "--python", str(python)]
             install += ["--override", str(folder / "unused.txt")]
             subprocess.run([*install, *packages], check=True)
-            ready.write_text(json.dumps(packages))
+            ready.write_text(json.dumps(wanted))
         return python
 
     def c_v(self, topic_words: list[list[str]], texts: Sequence[str]) -> float:

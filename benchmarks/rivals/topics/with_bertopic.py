@@ -20,13 +20,16 @@ def fit(
 ) -> Fitted:
     """Fit, merging clusters down to k; `reduced` gives outliers the topic nearest by vector.
 
-    Scores are HDBSCAN's probabilities, where outliers are reduced cosines to topics' vectors.
+    Of few texts clusters may be smaller, a quarter of what each of k would have, or there would
+    not be k. Scores are HDBSCAN's probabilities, or where outliers are reduced cosines to topics'
+    vectors.
     """
+    least = max(2, min(min_cluster_size, len(given.texts) // (4 * given.k)))
     model = BERTopic(
         nr_topics=given.k + 1,  # outliers are counted as one
         umap_model=UMAP(15, 5, min_dist=0.0, metric="cosine", random_state=given.seed),
         hdbscan_model=HDBSCAN(
-            min_cluster_size=min_cluster_size, min_samples=min_samples, prediction_data=True
+            min_cluster_size=least, min_samples=min_samples, prediction_data=True
         ),
         vectorizer_model=CountVectorizer(stop_words="english"),
         calculate_probabilities=not reduced,
