@@ -393,7 +393,8 @@ def report(
 
 NOTES = (
     "All are fitted on the same texts and asked about others; nothing stands nearly the same on "
-    "both sides. NPMI, C_V and diversity are of ten words a topic, against the texts asked about. "
+    "both sides. NPMI, C_V and diversity are of ten words a topic, against the texts asked about; "
+    "C_V leaves out words that none of them holds, and is high for rare words. "
     "NMI, purity: each text's first topic; a text without one counts as a cluster of its own kind, "
     "but for *all forced*, where it has the topic of its highest score. mAP ranks all texts by "
     "each topic's score. Means over seeds, ± half the range. CPU on one thread; fit is without "
