@@ -142,7 +142,12 @@ PEERS = {
         "fastopic",
         "fit",
         encodes=True,
-        settings=[{}, {"epochs": 400}, {"temperature": 0.5}, {"texts_to_topics": 10.0}],
+        settings=[
+            {},
+            {"epochs": 400},
+            {"texts_to_topics": 10.0},
+            {"texts_to_topics": 10.0, "epochs": 400},
+        ],
     ),
     "BERTopic": Model(
         "bertopic",
