@@ -29,7 +29,18 @@ PRICE = {
     "latency": ("one text, ms", 2, False),
     "memory": ("peak memory, MB", 0, False),
 }
-BARS = ("npmi", "c_v", "diversity", "nmi", "map", "purity", "per_second", "fit", "memory")
+BARS = (
+    "npmi",
+    "c_v",
+    "diversity",
+    "nmi",
+    "map",
+    "purity",
+    "fit",
+    "per_second",
+    "latency",
+    "memory",
+)
 
 
 def figures(
