@@ -149,6 +149,7 @@ PEERS = {
             {"texts_to_topics": 10.0, "epochs": 400},
         ],
     ),
+    "BERTopic, as it comes": Model("bertopic", "fit", encodes=True),
     "BERTopic": Model(
         "bertopic",
         "fit",
