@@ -380,7 +380,11 @@ def report(
             if known := [cell["figures"] for cell in cells if "figures" in cell]:
                 rows[model] = over_seeds(known)
         lines.append(f"\n## {name}, {k} topics\n")
-        lines.append(f"Fitted on {len(corpus.train):,} texts, asked about {len(corpus.test):,}.\n")
+        seeds = max(map(len, models.values()))
+        lines.append(
+            f"Fitted on {len(corpus.train):,} texts, asked about {len(corpus.test):,}; "
+            f"{seeds} seed{'s' * (seeds > 1)}.\n"
+        )
         lines += table(rows, QUALITY)
         lines.append("")
         lines += table(rows, PRICE)
@@ -392,9 +396,9 @@ def report(
                 lines += ["", f"{model} gave nothing {count} of {len(cells)} times: {failed[0]}"]
             few = [cell["figures"]["n_topics"] for cell in cells if "figures" in cell]
             if few and min(few) < k:
-                lines += ["", f"{model} made {min(few):.0f} to {max(few):.0f} topics."]
+                lines += ["", f"{model} made only {min(few):.0f} topics at least once."]
     lines += ["\n## Settings\n"]
-    lines += [f"- {name}: {said(own) or 'usual'}" for name, own in settings.items()]
+    lines += [f"- {name}: {said(own).strip('()') or 'usual'}" for name, own in settings.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -407,8 +411,9 @@ NOTES = (
     "each topic's score. Means over seeds, ± half the range. CPU on one thread; fit is without "
     "encoding entries, but with what compiles as it runs (BERTopic), asking with encoding where a "
     "model needs it, memory with the libraries. "
-    "Peers' settings were chosen from three to five by the mean of NMI and mAP at 20 topics on a "
-    f"quarter of {SETTLED_ON}'s training side."
+    "Peers' settings were chosen from four or five by the mean of NMI and mAP at 20 topics on a "
+    f"quarter of {SETTLED_ON}'s training side; S³'s components, whose signs are chance, may be turned "
+    "to their heavier side there, and BERTopic may give outliers the nearest topic."
 )
 
 
