@@ -412,8 +412,8 @@ NOTES = (
     "encoding entries, but with what compiles as it runs (BERTopic), asking with encoding where a "
     "model needs it, memory with the libraries. "
     "Peers' settings were chosen from four or five by the mean of NMI and mAP at 20 topics on a "
-    f"quarter of {SETTLED_ON}'s training side; S³'s components, whose signs are chance, may be turned "
-    "to their heavier side there, and BERTopic may give outliers the nearest topic."
+    f"quarter of {SETTLED_ON}'s training side; S³'s components, whose signs are chance, may be "
+    "turned to their heavier side there, and BERTopic may give outliers the nearest topic."
 )
 
 
