@@ -42,6 +42,9 @@ bench-serve: $(VENV)/.main ## Measure what serving costs, into benchmarks/serve.
 bench-sentiment: $(VENV)/.test ## Measure sentiment models beside peers (DATA=<folder of public sets>, ARGS=--public)
 	python -m benchmarks.sentiment $(ARGS)
 
+bench-topics: $(VENV)/.test ## Measure topic models beside peers (DATA=<folder of public sets>, ARGS=--growth)
+	python -m benchmarks.topics $(ARGS)
+
 lint: $(VENV)/.test ## Check style, format and types
 	ruff check .
 	ruff format --check .
@@ -82,4 +85,4 @@ $(VENV)/.test: $(VENV)/.main requirements-test.txt
 	$(INSTALL) -r pyproject.toml --all-extras -r requirements-test.txt
 	touch $@
 
-.PHONY: help main plan test soak bench-serve bench-rerun bench-sentiment lint ui server docs lock clean
+.PHONY: help main plan test soak bench-serve bench-rerun bench-sentiment bench-topics lint ui server docs lock clean
