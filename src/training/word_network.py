@@ -183,7 +183,7 @@ def fit_words(
         How much each of the n texts counts.
     meanings
         Words that they make alike are alike to the network too, however seldom it read them:
-        static vectors of an encoder (Gupta and Jaggi, 2021).
+        what an encoder makes of each alone (decontextualised vectors; Bommasani et al., 2020).
     """
     read = [tokens(normalise(text))[:WINDOW] for text in texts]
     terms = Terms(read, meanings.words if meanings else ())
