@@ -205,7 +205,8 @@ class Convolution:
     n_words
         How many of them are words.
     table
-        Shape `(n_terms, width, n_filters)`: what a term adds at each place of a filter's reach.
+        Shape `(n_terms, width, n_filters)`, width odd: what a term adds at each place of a filter's
+        reach.
     bias, weights
         Shapes `(n_filters,)` and `(2 * n_filters, 3)`: greatest answers first, then the means.
     """
@@ -214,42 +215,47 @@ class Convolution:
         self._words = {term: row for row, term in enumerate(terms[:n_words])}
         self._pieces = {term: n_words + row for row, term in enumerate(terms[n_words:])}
         self._table, self._bias = table, bias.astype(np.float32)
-        self._weights = weights
-        self._known: dict[str, np.ndarray[Any, Any] | None] = {}
+        self._weights = np.ascontiguousarray(weights.T)
+        self._nothing = np.zeros(table.shape[1:], np.float32)  # what an unknown word adds
+        self._known: dict[str, np.ndarray[Any, Any]] = {}
 
     def logits(self, single: list[str]) -> "np.ndarray[Any, Any] | None":
         """Add up what the tokens of a text say, shape `(3,)`; None where none is known."""
-        found = [self._parts(token) for token in single]
-        if all(parts is None for parts in found):
+        known = self._known
+        found = [known[token] if token in known else self._parts(token) for token in single]
+        if all(parts is self._nothing for parts in found):
             return None
-        windows = [found[start : start + WINDOW] for start in range(0, len(found), WINDOW)]
-        pooled = np.stack([self._pooled(window) for window in windows])
-        lengths = np.array([len(window) for window in windows], float)
-        mean = (pooled * lengths[:, None]).sum(axis=0) / lengths.sum()
-        total: np.ndarray[Any, Any] = (mean[:, None] * self._weights).sum(axis=0)
+        pooled = np.zeros(2 * len(self._bias))
+        for start in range(0, len(found), WINDOW):
+            window = found[start : start + WINDOW]
+            pooled += self._pooled(window) * np.float32(len(window) / len(found))
+        total: np.ndarray[Any, Any] = (pooled * self._weights).sum(axis=1)
         return total
 
-    def _pooled(self, parts: "list[np.ndarray[Any, Any] | None]") -> "np.ndarray[Any, Any]":
-        n, (_, width, n_filters) = len(parts), self._table.shape
-        padded = np.zeros((n + width - 1, width, n_filters), np.float32)
-        for place, part in enumerate(parts, width // 2):
-            if part is not None:
-                padded[place] = part
-        answers = self._bias + sum(padded[place : place + n, place] for place in range(width))
-        answers = np.maximum(answers, 0)
-        return np.concatenate([answers.max(axis=0), answers.mean(axis=0)]).astype(float)
+    def _pooled(self, parts: "list[np.ndarray[Any, Any]]") -> "np.ndarray[Any, Any]":
+        n, (width, n_filters) = len(parts), self._nothing.shape
+        added = np.concatenate(parts).reshape(n, width, n_filters)
+        answers = added[:, width // 2]
+        answers += self._bias
+        for after in range(1, width // 2 + 1):  # what words before and after a place add there
+            answers[after:] += added[:-after, width // 2 - after]
+            answers[:-after] += added[after:, width // 2 + after]
+        np.maximum(answers, 0, out=answers)
+        pooled = np.empty(2 * n_filters, np.float32)
+        np.maximum.reduce(answers, out=pooled[:n_filters])
+        np.add.reduce(answers, out=pooled[n_filters:])
+        pooled[n_filters:] /= n
+        return pooled
 
-    def _parts(self, token: str) -> "np.ndarray[Any, Any] | None":
-        known, found = self._known, None
-        if token in known:
-            return known[token]
+    def _parts(self, token: str) -> "np.ndarray[Any, Any]":
+        found = self._nothing
         if (row := self._words.get(token)) is not None:
             found = self._table[row].astype(np.float32)
         elif rows := [self._pieces[p] for p in subwords(token) if p in self._pieces]:
             found = self._table[rows[:MOST_SUBWORDS]].astype(np.float32).mean(axis=0)
-        if len(known) >= KNOWN_WORDS:
-            known = self._known = {}
-        known[token] = found
+        if len(self._known) >= KNOWN_WORDS:
+            self._known = {}
+        self._known[token] = found
         return found
 
 
@@ -351,6 +357,11 @@ class Encoder:
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(max_tokens)
 
+    def terms(self) -> list[str]:
+        """List the words, and the pieces of words, that the tokenizer knows, in its order."""
+        numbers = self._tokenizer.get_vocab()
+        return sorted(numbers, key=lambda term: numbers[term])
+
     def vector(self, text: str) -> "np.ndarray[Any, Any]":
         """Give a text's vector, shape `(d,)`: the mean of its windows', weighted by length."""
         first = self._tokenizer.encode(readable(text))
@@ -424,6 +435,10 @@ class SentimentAnalyzer(PythonModel):
     def requirements(self) -> tuple[str, ...]:
         """Name the distributions that loading and asking this model needs."""
         return REQUIREMENTS + (ENCODER_REQUIREMENTS if self._encoder else ())
+
+    def encoder(self) -> Encoder | None:
+        """Give the sentence encoder that this model reads with, if it has one."""
+        return self._encoder
 
     def predict_params(self) -> dict[str, Any]:
         """Give the parameters that `predict` takes, with their defaults."""

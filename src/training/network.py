@@ -6,12 +6,14 @@ import random
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import torch
 from torch import nn
 
 from src.errors import UserError
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     from tokenizers import Tokenizer
 
     from src.training.backbone import Backbone
@@ -45,6 +47,17 @@ class Network(nn.Module):
         weight = attention_mask.unsqueeze(-1).to(hidden.dtype)
         pooled = (hidden * weight).sum(dim=1) / weight.sum(dim=1)
         return cast(torch.Tensor, self.head(self.dropout(pooled)))
+
+    def take_head(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Take the linear head off: its weights, `(d, n_classes)`, and intercept, `(n_classes,)`.
+
+        From then on the network answers with the vectors that the head read.
+        """
+        head = cast(nn.Linear, self.head)
+        self.head = nn.Identity()
+        with torch.inference_mode():
+            parts = [value.double().cpu().numpy() for value in (head.weight.T, head.bias)]
+        return np.ascontiguousarray(parts[0]), parts[1]
 
 
 def load(backbone: Backbone) -> tuple[Any, Tokenizer, int]:

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,8 +38,8 @@ class DistilledParams:
     teacher: str = param(
         "", "Model to learn from: models:/<name>/<version> or a folder", content=False
     )
-    dimensions: int = param(64, "Length of a word's vector", low=4, high=1024)
-    filters: int = param(128, "Filters of the convolution", low=4, high=512)
+    dimensions: int = param(128, "Length of a word's vector", low=4, high=1024)
+    filters: int = param(256, "Filters of the convolution", low=4, high=512)
     epochs: int = param(6, "Passes over the training entries", low=1, high=1000)
     learning_rate: float = param(2e-3, "Highest learning rate", low=1e-6, high=1)
     journal_weight: float = journal_param(40.0)
@@ -55,7 +56,8 @@ def fit(
     """Fit a convolution over words to a teacher's probabilities (Hinton et al., 2015).
 
     It learns from all training entries, with a label or without: the more of the kind that it
-    will read, the nearer it comes to its teacher. Labels serve the temperature alone.
+    will read, the nearer it comes to its teacher. Where the teacher has an encoder, its vectors of
+    words are where those of the student start. Labels serve the temperature alone.
 
     Raises
     ------
@@ -64,18 +66,23 @@ def fit(
     """
     import torch
 
-    from src.training.word_network import Plan, fit_words, tables
+    from src.training.word_network import Meanings, Plan, fit_words, tables
 
     teacher, learned = read_teacher(params.teacher), texts(train)
-    targets = ask(teacher, learned, progress)
+    targets, encoder = ask(teacher, learned, progress), teacher.encoder()
     plan = Plan(params.dimensions, params.filters, params.epochs, params.learning_rate, seed)
     weights = source_weights(train, params.journal_weight, labelled_only=False).tolist()
+    meanings = None
+    if encoder:
+        meanings = Meanings(
+            words_of(encoder.terms()), partial(describe, encoder, progress=progress)
+        )
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # sums in another order have other last digits
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            terms, network = fit_words(learned, targets, weights, plan, progress)
+            terms, network = fit_words(learned, targets, weights, plan, progress, meanings)
     finally:
         torch.set_num_threads(threads)
     arrays = tables(terms, network)
@@ -105,6 +112,34 @@ def ask(
             found.append([scores[label] for label in LABELS])
             pace.count(1, "distilled: the teacher answers")
     return np.array(found).reshape(-1, len(LABELS))
+
+
+def words_of(terms: Sequence[str]) -> list[str]:
+    """Tell which of a tokenizer's terms are whole words, as texts are read here.
+
+    Examples
+    --------
+    >>> words_of(["[CLS]", "the", "##ly", "Ġwarm", "▁Rain", "!?"])
+    ['the', 'warm', 'rain']
+    """
+    from src.models.sentiment_analyzer import normalise, tokens
+
+    plain = (normalise(term.lstrip("Ġ▁")) for term in terms)  # signs of byte and sentence pieces
+    return list(dict.fromkeys(word for word in plain if word.isalpha() and tokens(word) == [word]))
+
+
+def describe(
+    encoder: Any, words: Sequence[str], progress: Callable[[str], None]
+) -> npt.NDArray[np.float64]:
+    """Let a teacher's encoder read words, each alone: its vectors, shape `(n_words, d)`."""
+    import numpy as np
+
+    pace, found = Pace(progress, len(words)), list[Any]()
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        for vector in threads.map(encoder.vector, words):
+            found.append(vector)
+            pace.count(1, "distilled: the teacher reads words")
+    return np.stack(found)
 
 
 def fit_temperature(

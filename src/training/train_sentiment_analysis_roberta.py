@@ -121,8 +121,6 @@ def _fit(
     progress: Callable[[str], None],
 ) -> dict[str, float | int | str]:
     """Fit on texts, labels and weights, once everything is there."""
-    import numpy as np
-
     from src.models.sentiment_analyzer import readable
     from src.training.checkpoint import Checkpoint
     from src.training.encoder import write_encoder
@@ -168,7 +166,7 @@ def _fit(
         examples = Examples(rows, [LABELS.index(label) for label in labels], counts)
         probes = Examples(held_out, [LABELS.index(label) for label in truth], [1.0] * len(truth))
         facts |= finetune(network, examples, probes, plan, checkpoint, progress)
-        weights, intercept = np.eye(len(LABELS)), np.zeros(len(LABELS))
+        weights, intercept = network.take_head()  # a student also learns from what it read
     progress("roberta: exporting to ONNX")
     onnx = to_onnx(network, params.max_tokens)
     check_alike(network, onnx, held_out[:PROBES] or rows[:PROBES], weights, intercept)

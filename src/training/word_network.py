@@ -18,12 +18,32 @@ from src.training.pace import Pace
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-MOST_WORDS, MOST_PIECES = 25_000, 12_000
+MOST_WORDS, MOST_PIECES, MOST_IN_ALL = 25_000, 12_000, 30_000
 LEAST_WORDS, LEAST_PIECES = 2, 5  # texts, and words, that they must stand in
 WIDTH = 3  # words that a filter reads
 FORGOTTEN = 0.05  # share of known words that are read by their pieces, so that these learn
 DROPOUT, WEIGHT_DECAY = 0.2, 0.1
+# Of the learning rate, for a word's own vector where it also has its teacher's: a rare word would
+# else learn the few texts that it stands in by heart.
+OWN_RATE = 0.3
+SPREAD = 0.2  # of the teacher's vectors, in each dimension
 BATCH = 128
+
+
+@dataclass(frozen=True)
+class Meanings:
+    """What is known of words beforehand, like an encoder's vectors of them.
+
+    Attributes
+    ----------
+    words
+        That it knows well, the commonest first; not all of them need be in a text.
+    of
+        Gives the vectors of n words, `(n, m)`.
+    """
+
+    words: Sequence[str]
+    of: Callable[[Sequence[str]], npt.NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -50,12 +70,15 @@ class Terms:
     ----------
     texts
         Tokens of each text to learn from.
+    more
+        Words that need not be in a text. At most 30,000 words are taken in all.
     """
 
-    def __init__(self, texts: Sequence[Sequence[str]]) -> None:
+    def __init__(self, texts: Sequence[Sequence[str]], more: Sequence[str] = ()) -> None:
         counts = Counter(token for text in texts for token in set(text))
         of_words = Counter(piece for word in counts for piece in set(subwords(word)))
-        self.words = _frequent(counts, LEAST_WORDS, MOST_WORDS)
+        found = _frequent(counts, LEAST_WORDS, MOST_WORDS)
+        self.words = list(dict.fromkeys([*found, *more]))[:MOST_IN_ALL]
         self.pieces = _frequent(of_words, LEAST_PIECES, MOST_PIECES)
         self.nothing = len(self.words) + len(self.pieces)
         self._rows = {term: row for row, term in enumerate(self.words)}
@@ -79,14 +102,31 @@ def _frequent(counts: Counter[str], least: int, most: int) -> list[str]:
 
 
 class WordNetwork(nn.Module):
-    """Vectors of words and pieces, a convolution, its greatest and mean answers, a linear layer."""
+    """Vectors of words and pieces, a convolution, its greatest and mean answers, a linear layer.
 
-    def __init__(self, n_terms: int, n_classes: int, plan: Plan) -> None:
+    Parameters
+    ----------
+    meanings
+        Shape `(n_words, m)`: what is known of the words beforehand, and stays as it is. A linear
+        map of it is added to a word's own vector.
+    """
+
+    meanings: torch.Tensor
+
+    def __init__(
+        self, n_terms: int, n_classes: int, plan: Plan, meanings: torch.Tensor | None = None
+    ) -> None:
         super().__init__()
         self.vectors = nn.Embedding(n_terms + 1, plan.dimensions, padding_idx=n_terms)
         nn.init.normal_(self.vectors.weight, std=0.1)
         with torch.no_grad():
             self.vectors.weight[n_terms] = 0
+        self.turn: nn.Linear | None = None
+        if meanings is not None:
+            self.turn = nn.Linear(meanings.shape[1], plan.dimensions, bias=False)
+            self.register_buffer("meanings", nn.functional.pad(meanings, (0, 0, 0, 1)))
+            with torch.no_grad():  # a word starts as what it means
+                self.vectors.weight[: len(meanings)] = 0
         self.convolution = nn.Conv1d(plan.dimensions, plan.filters, WIDTH, padding=WIDTH // 2)
         self.out = nn.Linear(2 * plan.filters, n_classes)
         self.dropout = nn.Dropout(DROPOUT)
@@ -94,11 +134,13 @@ class WordNetwork(nn.Module):
     def of_words(self, rows: torch.Tensor, parts: torch.Tensor) -> torch.Tensor:
         """Give the vectors of n words, `(n, d)`, by their rows `(n,)` and their pieces' `(n, 24)`.
 
-        A word's own vector is added to the mean of its pieces'.
+        A word's own vector is added to the mean of its pieces' and to what its meaning adds.
         """
         nothing = self.vectors.num_embeddings - 1
         n_parts = (parts != nothing).sum(dim=1, keepdim=True).clamp(min=1)
         found = self.vectors(rows) + self.vectors(parts).sum(dim=1) / n_parts
+        if self.turn is not None:  # the last of the meanings is that of nothing
+            found = found + self.turn(self.meanings[rows.clamp(max=len(self.meanings) - 1)])
         return cast(torch.Tensor, found)
 
     def forward(
@@ -127,6 +169,7 @@ def fit_words(
     weights: Sequence[float],
     plan: Plan,
     say: Callable[[str], None],
+    meanings: Meanings | None = None,
 ) -> tuple[Terms, WordNetwork]:
     """Train a network on the probabilities that a teacher gave texts (Hinton et al., 2015).
 
@@ -138,9 +181,12 @@ def fit_words(
         Shape `(n_texts, n_classes)`, rows sum to 1.
     weights
         How much each of the n texts counts.
+    meanings
+        Words that they make alike are alike to the network too, however seldom it read them:
+        what an encoder makes of each alone (decontextualised vectors; Bommasani et al., 2020).
     """
     read = [tokens(normalise(text))[:WINDOW] for text in texts]
-    terms = Terms(read)
+    terms = Terms(read, meanings.words if meanings else ())
     say(f"distilled: {len(terms.words):,} words and {len(terms.pieces):,} pieces of words")
     words = ["", *dict.fromkeys(token for text in read for token in text)]
     number = {word: place for place, word in enumerate(words)}
@@ -149,9 +195,11 @@ def fit_words(
     parts = torch.tensor([[terms.nothing] * MOST_SUBWORDS, *map(terms.parts, words[1:])])
     wanted = torch.tensor(targets, dtype=torch.float32)
     counts = torch.tensor(weights, dtype=torch.float32)
-    network = WordNetwork(terms.nothing, targets.shape[1], plan)
+    known_of = spread(meanings.of(terms.words)) if meanings and terms.words else None
+    network = WordNetwork(terms.nothing, targets.shape[1], plan, known_of)
     own = [network.vectors.weight]
-    others = [*network.convolution.parameters(), *network.out.parameters()]
+    others = [value for name, value in network.named_parameters() if name != "vectors.weight"]
+    own_rate = plan.learning_rate * (1.0 if known_of is None else OWN_RATE)
     optimizer = torch.optim.AdamW(
         [{"params": own, "weight_decay": 0.0}, {"params": others, "weight_decay": WEIGHT_DECAY}],
         lr=plan.learning_rate,
@@ -160,7 +208,7 @@ def fit_words(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         # At 10 steps torch divides by 0.
         optimizer,
-        plan.learning_rate,
+        [own_rate, plan.learning_rate],
         total_steps=max(11, steps + plan.epochs),
         pct_start=0.1,
     )
@@ -185,6 +233,12 @@ def fit_words(
             pace.count(len(batch), f"distilled: epoch {epoch} of {plan.epochs}")
     network.eval()
     return terms, network
+
+
+def spread(vectors: npt.NDArray[np.float64]) -> torch.Tensor:
+    """Bring each dimension of vectors to the mean 0 and the standard deviation 0.2."""
+    found = (vectors - vectors.mean(axis=0)) / np.maximum(vectors.std(axis=0), 1e-9)
+    return torch.tensor(SPREAD * found, dtype=torch.float32)
 
 
 def filled(rows: Sequence[Sequence[int]]) -> torch.Tensor:

@@ -39,19 +39,28 @@ def test_it_learns_what_its_teacher_says_not_what_labels_say(tmp_path):
     assert digests(tmp_path / "labelled") == digests(tmp_path / "m")
 
 
+def by_letters(words):
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    return np.array([[word.count(letter) for letter in letters] for word in words], float)
+
+
 @needs_torch
 @pytest.mark.slow
-def test_the_shipped_tables_answer_as_the_network_does():
+@pytest.mark.parametrize("known", [False, True])
+def test_the_shipped_tables_answer_as_the_network_does(known):
     import torch
 
     from src.models.sentiment_analyzer import Convolution
-    from src.training.word_network import Plan, filled, fit_words, tables
+    from src.training.word_network import Meanings, Plan, filled, fit_words, tables
 
     targets = np.random.default_rng(0).dirichlet([1, 1, 1], len(TEXTS))
+    meanings = Meanings(["zzzzqq", "garden", "and"], by_letters) if known else None
     with torch.random.fork_rng():
         torch.manual_seed(0)
         plan = Plan(16, 24, 2, 1e-2, 7)
-        terms, network = fit_words(TEXTS, targets, [1.0] * len(TEXTS), plan, lambda line: None)
+        ones = [1.0] * len(TEXTS)
+        terms, network = fit_words(TEXTS, targets, ones, plan, lambda line: None, meanings)
+    assert ("zzzzqq" in terms.words) == known
     arrays = tables(terms, network)
     parts = (arrays[name] for name in ("table", "bias", "weights"))
     shipped = Convolution([*terms.words, *terms.pieces], len(terms.words), *parts)
@@ -63,6 +72,49 @@ def test_the_shipped_tables_answer_as_the_network_does():
             wanted = network(filled([range(1, len(single) + 1)]), rows, pieces)[0].numpy()
         found = shipped.logits(single) + arrays["intercept"]
         assert np.abs(found - wanted).max() < 5e-3  # half precision
+
+
+@needs_torch
+@pytest.mark.slow
+def test_a_word_that_no_text_has_is_read_by_what_it_means():
+    import torch
+
+    from src.models.sentiment_analyzer import Convolution
+    from src.training.word_network import Meanings, Plan, fit_words, tables
+
+    good, bad = (f"{mood} day" for mood in ("wonderful", "terrible"))
+    texts = [good, bad, "a day"] * 60
+    targets = np.array([[0.05, 0.05, 0.9], [0.9, 0.05, 0.05], [0.05, 0.9, 0.05]] * 60)
+    alike = {"wonderful": 1.0, "splendid": 1.0, "terrible": -1.0, "vile": -1.0}
+
+    def of(words):
+        return np.array([[alike.get(word, 0.0)] for word in words])
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        plan, meanings = Plan(8, 8, 20, 1e-2, 7), Meanings(["splendid", "vile"], of)
+        ones = [1.0] * len(texts)
+        terms, network = fit_words(texts, targets, ones, plan, lambda line: None, meanings)
+    arrays = tables(terms, network)
+    parts = (arrays[name] for name in ("table", "bias", "weights"))
+    shipped = Convolution([*terms.words, *terms.pieces], len(terms.words), *parts)
+    said = [shipped.logits([word, "day"]) + arrays["intercept"] for word in ("splendid", "vile")]
+    assert [one.argmax() for one in said] == [2, 0]
+
+
+@needs_torch
+@pytest.mark.slow
+def test_a_student_of_an_encoder_reads_its_vectors_of_words(tmp_path):
+    from tests.tiny import QUICK, tiny_backbone
+
+    quick = {**QUICK, "epochs": 1, "backbone": str(tiny_backbone())}
+    fit(families("sentiment")["roberta"], tmp_path / "teacher", **quick)
+    encoder = MODEL.from_folder(tmp_path / "teacher").encoder()
+    assert encoder.vector("rain").shape == (32,)  # not the answers of its head
+    for name in ("one", "two"):
+        facts = fit(FAMILY, tmp_path / name, epochs=2, teacher=str(tmp_path / "teacher"))
+    assert facts["n_words"] > len({word for text in TEXTS for word in tokens(normalise(text))})
+    assert digests(tmp_path / "one") == digests(tmp_path / "two")
 
 
 @needs_torch
