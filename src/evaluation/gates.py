@@ -7,8 +7,9 @@ error, which chance alone lifts in small samples: perfect scores measure 0.075 o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from src.evaluation.bootstrap import Estimate, Replicates, differences
 
@@ -61,12 +62,15 @@ class Contest:
         Must be higher.
     keep
         Must not be lower by more than `TOLERANCE`.
+    enough
+        From where on a metric to be kept counts as kept, whatever the champion's.
     fewest
         Shared entries below which the intervals are too narrow to decide anything.
     """
 
     metric: str
     keep: tuple[str, ...] = ()
+    enough: Mapping[str, float] = field(default_factory=dict)
     fewest: int = 100
 
 
@@ -106,7 +110,8 @@ JOURNAL_GATES = (
 CONTESTS: dict[str, Contest] = {
     "sentiment": Contest("f1_macro"),
     # Pairs of words that no entry holds cannot turn up in a resample: few entries say too little.
-    "topics": Contest("npmi", keep=("diversity", "coverage"), fewest=500),
+    # A topic that joins brings some words that others have.
+    "topics": Contest("npmi", ("diversity", "coverage"), {"diversity": 0.85}, fewest=500),
 }
 
 _SPELLED = {
@@ -179,7 +184,8 @@ def better_than(task: str, challenger: Replicates, champion: Replicates, n_share
     """Decide whether a challenger may replace the champion.
 
     The paired difference of the deciding metric must lie above 0 with its whole interval, and no
-    metric to be kept may lie below −`TOLERANCE` with its whole interval. A tie is "not better".
+    metric to be kept may lie below −`TOLERANCE` with its whole interval, unless it is high enough
+    anyway. A tie is "not better".
 
     Parameters
     ----------
@@ -205,7 +211,8 @@ def better_than(task: str, challenger: Replicates, champion: Replicates, n_share
     if gain.low <= 0:
         return Verdict(False, f"not better than the champion: {name} changes by {gain} {where}")
     for kept in contest.keep:
-        if kept in change and change[kept].high < -TOLERANCE:
+        least = contest.enough.get(kept, math.inf)
+        if kept in change and change[kept].high < -TOLERANCE and challenger[kept][0] < least:
             return Verdict(
                 False,
                 f"not better than the champion: {name} changes by {gain}, but {spelled(kept)} "

