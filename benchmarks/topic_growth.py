@@ -105,46 +105,68 @@ def exponent(before: tuple[int, float] | None, now: tuple[int, float]) -> str:
     return f"{math.log(now[1] / before[1]) / math.log(now[0] / before[0]):.2f}"
 
 
-def refit(family: Any, older: Path, train: pa.Table, folder: Path) -> None:
-    """Fit a newer version of a model: the place to hand it the folder of the older one."""
-    family.fit(train, train.slice(0, 0), family.params(n_topics=K), folder, SEED, lambda line: None)
+def refit(family: Any, older: Any, train: pa.Table, folder: Path, seed: int) -> None:
+    """Fit a newer version of a model, which follows the older one as in the pipeline."""
+    from src.training.topic_identity import Start, carry_over
+
+    params, start, empty = family.params(n_topics=K), Start(older), train.slice(0, 0)
+    if family.fit_from:
+        family.fit_from(train, empty, params, folder, seed, lambda line: None, start)
+    else:
+        family.fit(train, empty, params, folder, seed, lambda line: None)
+    carry_over(folder, start, train["text"].to_pylist())
 
 
-def identity(name: str, train: Sequence[str], asked: Sequence[str]) -> dict[str, float]:
-    """Measure how many entries keep their topic's id when a quarter more entries come in.
+def identity(name: str, train: Sequence[str], asked: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Measure how many entries keep their topic's id in the next version.
 
     Returns
     -------
-    `same`, the share of entries with a topic whose first one has the same id in both versions, and
+    By what is new (20 % more entries, another seed, another order of the same): `same`, the share
+    of entries with a topic in either version whose first one has the same id in both, and
     `matched`, that share if ids were matched as well as they can be.
     """
-    from scipy.optimize import linear_sum_assignment
-
     from src.training.family import families
 
     family = families("topics")[name]
     every = entries(train)
+    part = every.slice(0, len(train) * 5 // 6)
+    order = np.random.default_rng(SEED).permutation(len(part))
+    changes = {
+        "20 % more entries": (every, SEED),
+        "another seed": (part, SEED + 1),
+        "another order": (part.take(order), SEED),
+    }
+    load = importlib.import_module(family.task.module).MODEL.from_folder
+    rows = pd.DataFrame({"text": list(asked)})
+    found = {}
     with tempfile.TemporaryDirectory(prefix="bench-topics-") as kept:
-        folders = [Path(kept) / version for version in ("older", "newer")]
-        for folder in folders:
-            folder.mkdir()
-        part = every.slice(0, len(train) * 4 // 5)
+        first = Path(kept) / "first"
+        first.mkdir()
         params = family.params(n_topics=K)
-        family.fit(part, part.slice(0, 0), params, folders[0], SEED, lambda line: None)
-        refit(family, folders[0], every, folders[1])
-        model = importlib.import_module(family.task.module).MODEL
-        rows = pd.DataFrame({"text": list(asked)})
-        answers = [model.from_folder(folder).predict(None, rows) for folder in folders]
-    firsts = [[own["topic_details"][:1] for own in answer] for answer in answers]
-    pairs = [
-        (one[0]["topic_id"], other[0]["topic_id"])
-        for one, other in zip(*firsts, strict=True)
-        if one and other
+        family.fit(part, part.slice(0, 0), params, first, SEED, lambda line: None)
+        older = load(first)
+        for what, (data, seed) in changes.items():
+            folder = Path(kept) / what
+            folder.mkdir()
+            refit(family, older, data, folder, seed)
+            found[what] = agreement(older.predict(None, rows), load(folder).predict(None, rows))
+    return found
+
+
+def agreement(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> dict[str, float]:
+    """Compare the first topics of two answers to the same entries."""
+    from scipy.optimize import linear_sum_assignment
+
+    firsts = [
+        [own["topic_details"][0]["topic_id"] + 1 if own["topic_details"] else 0 for own in answer]
+        for answer in (before, after)
     ]
+    pairs = [(one, other) for one, other in zip(*firsts, strict=True) if one or other]
     size = 1 + max(max(pair) for pair in pairs)
     together = np.zeros((size, size))
     np.add.at(together, tuple(np.array(pairs).T), 1)
-    best = together[linear_sum_assignment(-together)].sum()
+    best = together[1:, 1:][linear_sum_assignment(-together[1:, 1:])].sum()
     return {"same": float(np.trace(together) / len(pairs)), "matched": float(best / len(pairs))}
 
 

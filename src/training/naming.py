@@ -69,6 +69,21 @@ def name_topics(
     return names
 
 
+def named_by_words(names: Sequence[str], topic_words: Sequence[Sequence[str]]) -> list[str]:
+    """Name topics that have no name yet by two of their words, where they have any.
+
+    Examples
+    --------
+    >>> named_by_words(["tea", "", ""], [["cup"], ["rain", "storm"], []])
+    ['tea', 'rain and storm', '']
+    """
+    found = list(names)
+    for topic, words in enumerate(topic_words):
+        if not found[topic] and words:
+            found[topic] = _first_free(_pairs(words), found)
+    return found
+
+
 def _pairs(words: Sequence[str]) -> list[str]:
     """Join words two by two, the most characteristic first; two forms of a word are no pair."""
     pairs = [

@@ -72,7 +72,6 @@ def fit(
     import numpy as np
     from sklearn.decomposition import NMF
     from sklearn.exceptions import ConvergenceWarning
-    from sklearn.feature_extraction.text import TfidfVectorizer
     from threadpoolctl import threadpool_limits
 
     from src.models.topic_extractor import words
@@ -80,8 +79,6 @@ def fit(
     entries = [words(text) for text in texts(train)]
     vocabulary = topic_vocabulary(entries, params, stop_words())
     progress(f"nmf: {params.n_topics} topics of {len(vocabulary):,} words")
-    vectorizer = TfidfVectorizer(analyzer=list, sublinear_tf=True, vocabulary=vocabulary)
-    features = vectorizer.fit_transform(entries)
     model = NMF(params.n_topics, init="nndsvda", random_state=seed)
     # One thread: sums in another order have other last digits. After 200 rounds topics change
     # no more, whatever is left to gain.
@@ -93,6 +90,31 @@ def fit(
         topics = model.components_[model.components_.any(axis=1)]
         topics /= np.linalg.norm(topics, axis=1, keepdims=True)
         weights = (topics / np.sqrt(np.maximum(topics.sum(axis=0), 1e-12))).T
+        n_topics = write_words(folder, entries, vocabulary, weights, params.topics_as)
+    return {"n_topics": n_topics, "n_words": len(vocabulary), "n_iterations": model.n_iter_}
+
+
+def write_words(
+    folder: Path,
+    entries: Sequence[Sequence[str]],
+    vocabulary: Sequence[str],
+    weights: Floats,
+    topics_as: str,
+) -> int:
+    """Name topics that are made of words, and write the model; gives how many there are.
+
+    Parameters
+    ----------
+    entries
+        The words of each training entry.
+    weights
+        Shape `(n_words, n_topics)`: how much each word of an entry speaks for each topic.
+    """
+    import numpy as np
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    vectorizer = TfidfVectorizer(analyzer=list, sublinear_tf=True, vocabulary=vocabulary)
+    features = vectorizer.fit_transform(entries)
     strengths = features @ weights
     squares = strengths**2
     shares = squares / np.maximum(squares.sum(axis=1, keepdims=True), 1e-300)
@@ -106,8 +128,8 @@ def fit(
         {"topic_id": i, "topic_name": name, "words": topic_words[i]} for i, name in enumerate(names)
     ]
     arrays = {"terms": text_array(vocabulary), "idf": vectorizer.idf_, "weights": weights}
-    write_model(folder, {"topics": described, "topics_as": params.topics_as}, arrays)
-    return {"n_topics": len(names), "n_words": len(vocabulary), "n_iterations": model.n_iter_}
+    write_model(folder, {"topics": described, "topics_as": topics_as}, arrays)
+    return len(names)
 
 
 def topic_vocabulary(

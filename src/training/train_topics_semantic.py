@@ -21,6 +21,7 @@ from src.training.minilm import (
     read_encoder,
     word_vectors,
 )
+from src.training.naming import named_by_words
 from src.training.rows import texts
 from src.training.topic_identity import Start
 from src.training.topic_names import name_topics
@@ -440,10 +441,13 @@ def describe(
         stop,
         [*seeds.names, *[""] * (n_topics - len(seeds.names))],
     )
+    topic_words = [telling.words(topic) for topic in range(n_topics)]
+    if names.count("") > n_topics / 2:  # a language whose nouns stand otherwise
+        names = named_by_words(names, topic_words)
     groups = grouped(found.centroids).tolist()
     described = list[dict[str, Any]]()
     for topic, name in enumerate(names):
-        words = telling.words(topic)
+        words = topic_words[topic]
         own = [n for n, group in zip(names, groups, strict=True) if n and group == groups[topic]]
         described.append(
             {
