@@ -306,11 +306,13 @@ class Bench:
 
 
 def our_models() -> dict[str, Model]:
-    """Name this project's families."""
-    return {
+    """Name this project's families, and the teacher of those that have one."""
+    found = {
         f"ours: {name}": Model(OURS, "fit", settings=[{"family": name}])
         for name in families("topics")
     }
+    taught = {"family": "semantic", "quality": "teacher"}
+    return found | {"ours: semantic, asking its teacher": Model(OURS, "fit", settings=[taught])}
 
 
 def surroundings(model: Model) -> dict[str, str]:

@@ -66,7 +66,8 @@ MOST_NEW = 5  # topics that a retrain may add where their number is not given
 IN_GROUP_NAME = 3  # topics that name their group
 MOST_COUNTED = 30_000  # windows whose words show what the topics are
 MOST_VALID = 1_000  # windows that fix the confidence
-CLEAR = 0.2  # a first topic with less confidence is none
+# A first topic with less confidence is none; of over 20 topics, one below three times chance.
+CLEAR, TIMES_CHANCE = 0.15, 3
 
 
 @dataclass(frozen=True)
@@ -197,7 +198,7 @@ def fit_from(
         "topics_as": params.topics_as,
         "n_windows": len(every) + (start.earlier.n_windows if start and start.update else 0),
         "window": WINDOW,
-        "clear": CLEAR,
+        "clear": min(CLEAR, TIMES_CHANCE / n_topics),
         "encoder": {name: hashlib.sha256(files[name]).hexdigest() for name in files},
     }
     stop = stop_words()
