@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from src.training.family import TASKS, Family
 from src.training.rows import texts
 from src.training.topic_words import stop_words
-from src.training.train_topics import TopicParams, topic_vocabulary, write_words
+from src.training.word_topics import TopicParams, topic_vocabulary, write_words
 
 if TYPE_CHECKING:
     import pyarrow as pa

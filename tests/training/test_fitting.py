@@ -25,6 +25,7 @@ LABELLED = pytest.mark.parametrize(  # a student learns from its teacher instead
     [found for name, found in families("sentiment").items() if name != "distilled"],
     ids=lambda found: found.name,
 )
+WORDS = pytest.mark.parametrize("family", [families("topics")[name] for name in ("nmf", "lda")])
 TOPICS = pytest.mark.parametrize(
     "family", families("topics").values(), ids=families("topics").keys()
 )
@@ -149,7 +150,7 @@ def test_weight_of_rare_classes_moves_answers_to_them(tmp_path):
 
 
 @pytest.mark.unit
-@TOPICS
+@WORDS
 @pytest.mark.parametrize("n", [0, 1, 40])
 def test_too_few_words_for_the_topics_asked_for(family, tmp_path, n):
     with pytest.raises(UserError, match="20 topics need 100 words") as caught:
@@ -159,10 +160,18 @@ def test_too_few_words_for_the_topics_asked_for(family, tmp_path, n):
 
 
 @pytest.mark.unit
+@pytest.mark.parametrize("n", [0, 1, 19])
+def test_too_few_entries_for_topics_by_meaning(tmp_path, n):
+    with pytest.raises(UserError, match=f"2 topics need 20 training entries or more; {n} are"):
+        fit(families("topics")["semantic"], tmp_path / "m", made_up(n))
+
+
+@pytest.mark.unit
 @TOPICS
 def test_the_hint_for_fewer_topics_holds(family, tmp_path):
     with pytest.raises(UserError) as caught:
-        fit(family, tmp_path / "m", made_up(90))
+        fit(family, tmp_path / "m", made_up(90), n_topics=60)
     fewer = int(caught.value.hint.rpartition("=")[2])
-    assert 2 <= fewer < 20
-    assert fit(family, tmp_path / "n", made_up(90), n_topics=fewer)["n_topics"] == fewer
+    assert 2 <= fewer < 60
+    found = fit(family, tmp_path / "n", made_up(90), n_topics=fewer)
+    assert found["n_topics"] + found.get("n_generic", 0) == fewer

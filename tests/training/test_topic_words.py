@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from src.errors import UserError
-from src.training.train_topics import TopicParams, correlation, topic_vocabulary
+from src.training.train_topics import correlation
+from src.training.word_topics import TopicParams, topic_vocabulary
 
 pytestmark = pytest.mark.unit
 WORDS = ["cup", "rain", "sun", "tea"]
