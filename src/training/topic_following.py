@@ -74,24 +74,21 @@ def merged(text: str) -> dict[int, int]:
     return found
 
 
-def predecessor(params: FollowParams) -> str:
-    """Name the version that is followed; empty if none is."""
+def predecessor(params: FollowParams) -> tuple[str, str]:
+    """Name the version that is followed, and what stands for its content; empty if none is."""
     from src import registry
 
     if params.follow == NOBODY:
-        return ""
+        return "", ""
     if params.follow:
-        return params.follow
+        return params.follow, registry.identity_of(params.follow)
     champion = registry.champion(TASKS["topics"].registered_name)
-    return champion.uri if champion else ""
+    return (champion.uri, champion.identity) if champion else ("", "")
 
 
 def outside(params: FollowParams) -> dict[str, str]:
     """Digest the version that is followed."""
-    from src import registry
-
-    uri = predecessor(params)
-    return {PREDECESSOR: registry.identity_of(uri) if uri else NOBODY}
+    return {PREDECESSOR: predecessor(params)[1] or NOBODY}
 
 
 def made_the_champion(key: Key, find: Callable[[str], Sealed | None]) -> Sealed | None:
@@ -128,7 +125,7 @@ def fit_following(
     UserError
         That version cannot be read, or the family cannot go on from it as asked.
     """
-    uri, seed = predecessor(params), context.params.seed
+    (uri, _), seed = predecessor(params), context.params.seed
     if (params.update or params.merge) and not (uri and chosen.fit_from):
         why = f"the family {chosen.name} starts anew" if uri else "there is no version to follow"
         raise UserError(

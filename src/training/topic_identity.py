@@ -194,7 +194,10 @@ def carry_over(folder: Path, start: Start, texts: Sequence[str]) -> list[Change]
             )
     retired = {int(i): name for i, name in earlier.retired.items()}
     retired |= {change.topic_id: change.topic_name for change in changes if change.change == LEFT}
-    settings |= {"next_id": next_id, "retired": {str(i): retired[i] for i in sorted(retired)}}
+    if next_id > max(ids) + 1:
+        settings["next_id"] = next_id
+    if retired:
+        settings["retired"] = {str(i): retired[i] for i in sorted(retired)}
     rewrite_settings(folder, settings)
     return changes
 

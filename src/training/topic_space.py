@@ -18,7 +18,7 @@ DIMENSIONS = 64  # principal components kept
 FIRST_WHITENING = 0.25  # exponent on the standard deviations before the first clustering
 WHITENING = 0.25  # exponent on the variances within clusters after it
 ROUNDS = 2  # of whitening by clusters, then clustering anew
-STARTS, ROUNDS_OF_KMEANS = 4, 60
+STARTS, ROUNDS_OF_KMEANS = 4, 200
 CANDIDATES = (12, 16, 20, 25, 32, 40, 50)  # numbers of topics to choose from
 LEAST_PER_TOPIC = 15  # texts
 TOLERANCE = 0.02  # of stability, for fewer topics
@@ -229,17 +229,20 @@ def _drawn_centroids(
 
 
 def _kmeans(points: Floats, centroids: Floats, fixed: Codes) -> Floats:
-    """Move centroids until they stay; one that loses all its points stays where it was."""
+    """Move centroids until no point changes sides; one that loses all stays where it was.
+
+    So a fit that starts where an equal one ended gives the same bytes.
+    """
     import numpy as np
 
+    before: Codes | None = None
     for _ in range(ROUNDS_OF_KMEANS):
-        sums = cluster_sums(points, _nearest(points, centroids, fixed), len(centroids))
-        empty = ~sums.any(axis=1)
-        moved = np.where(empty[:, None], centroids, unit(sums))
-        still = np.abs(moved - centroids).max() < 1e-6
-        centroids = moved
-        if still:
+        labels = _nearest(points, centroids, fixed)
+        if before is not None and (labels == before).all():
             break
+        sums = cluster_sums(points, labels, len(centroids))
+        centroids = np.where(sums.any(axis=1)[:, None], unit(sums), centroids)
+        before = labels
     return centroids
 
 
