@@ -130,7 +130,9 @@ def usage(entry: Step | Command, typed: Mapping[str, str]) -> str:
         for part in parts:
             extra = [line(f) for f in fields_of(part.params).values()]
             if extra:
-                text += f"\nParameters of {getattr(part.value, "name", "going on from a version")}:\n\n"
+                text += (
+                    f"\nParameters of {getattr(part.value, 'name', 'going on from a version')}:\n\n"
+                )
                 text += "".join(help_rows(extra))
     return text.rstrip()
 

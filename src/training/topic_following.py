@@ -50,6 +50,13 @@ def check(params: FollowParams) -> None:
         Ids to merge are no ids, or something is to be done with topics that nobody follows.
     """
     merged(params.merge)
+    if params.update and params.merge:
+        raise UserError("update and merge are two things.", "Do one after the other.")
+    if params.follow not in ("", NOBODY) and not params.follow.startswith("models:/"):
+        raise UserError(
+            f"follow={params.follow} is no version.",
+            "Write -P follow=models:/adaptive_journal_topics/<version>",
+        )
     if params.follow == NOBODY and (params.update or params.merge):
         raise UserError(
             "follow=none starts anew; update and merge go on from a version.",
@@ -65,23 +72,45 @@ def merged(text: str) -> dict[int, int]:
     >>> merged("3+7,2+9+4")
     {7: 3, 9: 2, 4: 2}
     """
-    found = dict[int, int]()
+    found, seen = dict[int, int](), list[int]()
     for group in filter(None, text.split(",")):
-        ids = [part.strip() for part in group.split("+")]
-        if len(ids) < 2 or not all(part.isdigit() for part in ids):
-            raise UserError(f"merge={text} is no list of ids.", "Write it like merge=3+7,2+9")
-        found |= {int(other): int(ids[0]) for other in ids[1:]}
+        parts = [part.strip() for part in group.split("+")]
+        plain = all(part.isascii() and part.isdigit() for part in parts)
+        ids = [int(part) for part in parts] if plain else []
+        seen += ids
+        if len(ids) < 2 or len(set(seen)) < len(seen):
+            raise UserError(
+                f"merge={text} is no list of ids, each named once.", "Write it like merge=3+7,2+9"
+            )
+        found |= {other: ids[0] for other in ids[1:]}
     return found
 
 
 def predecessor(params: FollowParams) -> tuple[str, str]:
-    """Name the version that is followed, and what stands for its content; empty if none is."""
+    """Name the version that is followed, and what stands for its content; empty if none is.
+
+    Raises
+    ------
+    UserError
+        There is no such version.
+    """
     from src import registry
 
     if params.follow == NOBODY:
         return "", ""
     if params.follow:
-        return params.follow, registry.identity_of(params.follow)
+        from mlflow.exceptions import MlflowException
+
+        try:
+            found = registry.identity_of(params.follow)
+        except MlflowException:
+            found = params.follow
+        if found == params.follow and not found.startswith("models:/m-"):
+            raise UserError(
+                f"follow={params.follow}: the registry has no such version.",
+                "Look into the tracking UI; or leave follow out for the champion.",
+            )
+        return params.follow, found
     champion = registry.champion(TASKS["topics"].registered_name)
     return (champion.uri, champion.identity) if champion else ("", "")
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
 
 SAME = 0.25  # similarity at which two topics may be the same one
+LEAST_SHARED = 0.05  # of a topic's entries that the same topic still has
 SHARED = 0.25  # of a topic's entries that go on in, or come from, another one
 FITS = 0.4  # similarity at which a topic keeps its name whatever its words
 KEPT, RENAMED, NEW, LEFT = "kept", "renamed", "new", "left"
@@ -132,6 +133,8 @@ def carry_over(folder: Path, start: Start, texts: Sequence[str]) -> list[Change]
     -------
     The topics as they are now, in the model's order, then those that left.
     """
+    import numpy as np
+
     from src.models.topic_extractor import TopicExtractor
 
     earlier, new = start.earlier, TopicExtractor.from_folder(folder)
@@ -139,6 +142,8 @@ def carry_over(folder: Path, start: Start, texts: Sequence[str]) -> list[Change]
     settings = json.loads((folder / "settings.json").read_bytes())
     topics, past = settings["topics"], earlier.every_topic
     found[[i for i, old in enumerate(past) if old["topic_id"] in start.merged]] = 0
+    mass = np.maximum(shared.sum(axis=1), 1e-12)
+    found = np.where(shared >= LEAST_SHARED * mass[:, None], found, 0.0)
     rows, columns = best_pairs(found)
     was = {int(j): int(i) for i, j in zip(rows, columns, strict=True) if found[i, j] >= SAME}
     next_id, changes = earlier.next_id, list[Change]()

@@ -212,7 +212,7 @@ def name_topics(
     open_topics = [topic for topic, name in enumerate(names) if not name and ranked[topic]]
     open_topics.sort(key=lambda topic: (-ranked[topic][0].worth(sizes[topic]), topic))
     for topic in open_topics:
-        choices = [phrase for phrase in ranked[topic] if phrase.text not in names]
+        choices = [p for p in ranked[topic] if p.text not in names and len(p.text) <= LONGEST]
         if choices:
             first, *others = choices
             names[topic] = _joined(first, others, sizes[topic], names)
@@ -229,7 +229,7 @@ def _joined(first: Phrase, others: Sequence[Phrase], n_texts: int, taken: Collec
                 both = f"{first.text} and {second.text}"
                 if both not in taken and len(both) <= LONGEST:
                     return both
-    return first.text[:LONGEST]
+    return first.text
 
 
 def _is_part(phrase: str, texts: frozenset[int], other: str, more: frozenset[int]) -> bool:

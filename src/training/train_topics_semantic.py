@@ -148,7 +148,7 @@ def fit_from(
     Raises
     ------
     UserError
-        As for `fit`; or an update of a model that did not learn from the encoder.
+        As for `fit`; or an update or merging that the earlier model or wanted topics rule out.
     """
     import numpy as np
     from scipy.special import softmax
@@ -157,6 +157,12 @@ def fit_from(
     from src.models.topic_extractor import Encoder, words
 
     seeds = read_seeds(params.seeds)
+    if start and (start.update or start.merged) and (seeds.names or not start.earlier.learned):
+        why = "wanted topics are found anew" if seeds.names else "it has topics of words alone"
+        raise UserError(
+            f"update and merge go on from a version's topics, but {why}.",
+            "Leave seeds out." if seeds.names else "Fit semantic topics first, without them.",
+        )
     files = read_encoder()
     encoder = Encoder(files["encoder.onnx"], files["tokenizer.json"])
 
@@ -352,7 +358,8 @@ def moved(
     space, centroids = Space(*earlier.space), earlier.centroids
     points = space.points(vectors)
     n_topics = len(centroids)
-    labels = with_new(labels, fresh.labels, max(most, n_topics), n_kept=n_topics)
+    wider = with_new(labels, fresh.labels, max(most, n_topics), n_kept=n_topics)
+    labels = np.where(wider < 0, labels, wider)  # beyond `most` they stay where they were
     sums = cluster_sums(points, labels, max(int(np.max(labels)) + 1, n_topics))
     weight = np.array([topic["share"] for topic in earlier.every_topic]) * earlier.n_windows
     sums[:n_topics] += centroids * weight[:, None]
