@@ -83,7 +83,7 @@ def test_topics_keep_the_numbers_of_the_labels_they_start_from():
 
 
 def test_in_a_given_space_topics_stay_in_it():
-    vectors, truth = around(5, 16, noise=0.05)
+    vectors, _ = around(5, 16, noise=0.05)
     before = cluster(vectors, 5, 7)
     more, _ = around(5, 10, noise=0.05, seed=9)
     labels = np.argmax(before.space.points(more) @ before.centroids.T, axis=1)
