@@ -49,7 +49,8 @@ def go_on(semantic, start, entries, folder, **params):
     """Fit from a version and carry its ids over, as a training does."""
     own = semantic.params(**{"n_topics": 12, **params})
     semantic.fit_from(entries, VALID, own, folder, 7, lambda line: None, start)
-    return TopicExtractor.from_folder(folder), carry_over(folder, start, texts(entries))
+    changes = carry_over(folder, start, texts(entries))
+    return TopicExtractor.from_folder(folder), changes
 
 
 def first_ids(folder, entries):
