@@ -82,7 +82,7 @@ def merged(text: str) -> dict[int, int]:
             raise UserError(
                 f"merge={text} is no list of ids, each named once.", "Write it like merge=3+7,2+9"
             )
-        found |= {other: ids[0] for other in ids[1:]}
+        found |= dict.fromkeys(ids[1:], ids[0])
     return found
 
 
