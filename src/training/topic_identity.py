@@ -146,6 +146,8 @@ def carry_over(folder: Path, start: Start, texts: Sequence[str]) -> list[Change]
     found = np.where(shared >= LEAST_SHARED * mass[:, None], found, 0.0)
     rows, columns = best_pairs(found)
     was = {int(j): int(i) for i, j in zip(rows, columns, strict=True) if found[i, j] >= SAME}
+    if start.update:  # they stayed in their places; the new entries need not tell of them
+        was = {i: i for i in range(len(past))}
     next_id, changes = earlier.next_id, list[Change]()
     taken = {past[i]["topic_name"] for i in was.values()}
     share_before, share_after = (m.confidences(texts).mean(axis=0) for m in (earlier, new))

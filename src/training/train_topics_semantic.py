@@ -157,6 +157,8 @@ def fit_from(
     from src.models.topic_extractor import Encoder, words
 
     seeds = read_seeds(params.seeds)
+    if start and start.update and start.merged:
+        raise UserError("update and merge are two things.", "Do one after the other.")
     if start and (start.update or start.merged) and (seeds.names or not start.earlier.learned):
         why = "wanted topics are found anew" if seeds.names else "it has topics of words alone"
         raise UserError(

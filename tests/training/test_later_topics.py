@@ -75,7 +75,6 @@ def test_what_no_topic_was_like_becomes_one_and_nobody_leaves():
     assert found.labels.tolist() == [0] * 100 + [2] * 20
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="texts without a topic have label -1")
 def test_where_there_may_be_no_more_topics_texts_about_something_new_move_those_there_are():
     vectors = np.eye(WIDE)[[0] * 100 + [4] * 20]
     before, found = np.zeros(120, int), fresh(vectors, [0] * 100 + [1] * 20)

@@ -144,7 +144,6 @@ def test_a_topic_that_is_not_there_cannot_be_merged(semantic, first, tmp_path):
     assert first.topics[0]["topic_name"] in caught.value.hint
 
 
-@pytest.mark.xfail(strict=True, raises=KeyError, reason="the entries are clustered, then it fails")
 def test_a_model_that_did_not_learn_from_the_encoder_cannot_be_updated(semantic, tmp_path):
     nmf = families("topics")["nmf"]
     (tmp_path / "old").mkdir()
@@ -154,31 +153,15 @@ def test_a_model_that_did_not_learn_from_the_encoder_cannot_be_updated(semantic,
         go_on(semantic, Start(old, update=True), OLD.slice(0, 60), tmp_path)
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="there is room for more topics only")
-def test_an_update_may_merge_topics_too(semantic, first, tmp_path):
-    """It does, or a person is told that it does not."""
-    into, gone = (topic["topic_id"] for topic in first.topics[1:3])
-    start = Start(first, update=True, merged={gone: into})
-    try:
-        model, _ = go_on(semantic, start, OLD.slice(0, 60), tmp_path)
-    except UserError:
-        return
-    name_of = {topic["topic_id"]: topic["topic_name"] for topic in first.every_topic}
-    del name_of[gone]
-    assert {t["topic_id"]: t["topic_name"] for t in model.every_topic} == name_of
-
-
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="earlier names overwrite wanted ones")
-def test_an_update_may_have_wanted_topics(semantic, first, tmp_path):
-    """It has, or a person is told that it has not."""
-    seeds = tmp_path / "seeds.json"
-    seeds.write_text(json.dumps({"animals at home": ["a puppy and a kitten"]}))
-    start = Start(first, update=True)
-    try:
-        model, _ = go_on(semantic, start, OLD.slice(0, 60), tmp_path, seeds=str(seeds))
-    except UserError:
-        return
-    assert "animals at home" in [topic["topic_name"] for topic in model.topics]
+@pytest.mark.parametrize("more", [{"merged": {2: 1}}, {"seeds": {"pets": ["a puppy"]}}])
+def test_an_update_neither_merges_nor_takes_wanted_topics(semantic, first, tmp_path, more):
+    params = {}
+    if wanted := more.get("seeds"):
+        (tmp_path / "seeds.json").write_text(json.dumps(wanted))
+        params["seeds"] = str(tmp_path / "seeds.json")
+    start = Start(first, update=True, merged=more.get("merged", {}))
+    with pytest.raises(UserError, match="update and merge"):
+        go_on(semantic, start, OLD.slice(0, 60), tmp_path, **params)
 
 
 def test_too_few_entries_are_a_mistake_of_the_user(semantic, tmp_path):

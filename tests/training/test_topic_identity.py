@@ -131,7 +131,6 @@ def test_an_id_that_left_never_comes_back(first, tmp_path):
     assert opened(fourth).next_id == 7
 
 
-@pytest.mark.xfail(strict=True, reason="what both are not makes them alike; no text says so")
 def test_a_new_topic_beside_a_strong_one_does_not_take_the_place_of_one_that_left(tmp_path):
     """No text is about both; their weights are alike in that neither has those of the sea."""
     strong = np.array([3.0, 1.0])
