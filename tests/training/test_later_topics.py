@@ -9,17 +9,14 @@ from src.errors import UserError
 from src.models.topic_extractor import TopicExtractor
 from src.training.files import text_array, write_model
 from src.training.topic_identity import Start
+from src.training.topic_later import earlier_table, joined, moved, updated
 from src.training.topic_space import Clustering, Space
 from src.training.topic_student import Table
 from src.training.train_topics_semantic import (
     by_size,
     check_enough,
-    earlier_table,
-    joined,
-    moved,
     read_windows,
     spread,
-    updated,
     windows_of,
 )
 
