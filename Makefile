@@ -30,8 +30,19 @@ main: $(VENV)/.main ## Make a model from the default corpus (MODEL=topics|sentim
 plan: $(VENV)/.main ## Show what main would run, and why (ARGS="-P model=all -P seed=8")
 	python -m steps plan $(ARGS)
 
+# The tests that mostly wait for processes of theirs run beside all others; with ARGS one run does.
+WAITING := tests/steps tests/survival
 test: $(VENV)/.test ## Run the whole test suite
+ifeq ($(strip $(ARGS)),)
+	said=$$(mktemp); code=0; \
+	pytest $(WAITING) >"$$said" 2>&1 & waiting=$$!; \
+	trap 'kill $$waiting 2>/dev/null || true; rm -f "$$said"' EXIT; \
+	pytest $(addprefix --ignore=,$(WAITING)) || code=$$?; \
+	wait $$waiting || code=$$?; \
+	cat "$$said"; exit $$code
+else
 	pytest $(ARGS)
+endif
 
 soak: $(VENV)/.test ## Kill the pipeline at random points until stopped (ROUNDS=10: so often)
 	python -m tests.survival.soak $(ROUNDS)
