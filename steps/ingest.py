@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from src.data import sources
-from src.data.sources import IngestParams, Source
+from src.data.sources import IngestParams, Reading
 from src.pipeline.caller import caller_folder
 from src.pipeline.execute import Context
 from src.pipeline.step import Part, Step
@@ -15,38 +15,53 @@ from src.pipeline.step import Part, Step
 
 def located(params: IngestParams) -> IngestParams:
     """Make a relative path absolute: it means the folder that the command was typed in."""
-    if params.source in sources.discover():
+    if not sources.is_path(params.source):
         return params
     return replace(params, source=str(caller_folder() / Path(params.source).expanduser()))
-
-
-def source_of(params: IngestParams) -> Source:
-    """Find the source that the parameters name."""
-    return sources.find(located(params).source)
 
 
 def run(context: Context) -> None:
     """Write the entries; count what came in and what was dropped."""
     from src.data.ingestion import ingest
 
+    ((_, params),) = context.parts
+    reading = Reading(partial(earlier, context), context.output("versions"))
     report = ingest(
-        located(context.params),
+        located(params),
         context.output("entries"),
         lambda rows: context.say(f"ingest: {rows:,} rows read"),
+        reading,
     )
+    if reading.digest:
+        context.read["source"] = reading.digest
+    if reading.versions.exists():
+        context.keep("versions")
     context.log_metrics(report.metrics)
     context.details["summary"] = report.sentence
 
 
-def fingerprint(params: IngestParams, inputs: Mapping[str, str]) -> dict[str, str]:
-    """Digest the source's content, before anything is read from it."""
-    return {"source": source_of(params).fingerprint(located(params))}
+def earlier(context: Context) -> Path | None:
+    """Bring what an ingest of the same source with the same settings has left."""
+    for past in context.earlier("source"):
+        if "versions" in past.outputs:
+            for name in ("entries", "versions"):
+                folder = context.bring(past.outputs[name], f"earlier/{name}")
+            return folder.parent
+    return None
 
 
 def parts(params: IngestParams) -> tuple[Part, ...]:
     """Pick the source."""
-    source = source_of(params)
-    return (Part(source, (source.code,)),)
+    source = sources.find(located(params).source)
+    return (
+        Part(
+            source,
+            (source.code,),
+            source.params,
+            check=lambda own: sources.check(located(own)),
+            outside=lambda own: {"source": source.fingerprint(located(own))},
+        ),
+    )
 
 
 ENTRY = Step(
@@ -56,6 +71,4 @@ ENTRY = Step(
     run,
     writes=("entries",),
     parts=parts,
-    check=lambda params: sources.check(located(params)),
-    outside=fingerprint,
 )

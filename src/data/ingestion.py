@@ -12,7 +12,7 @@ from src.data.cleaning import Cleaner
 from src.data.labels import Labels
 from src.data.privacy import pseudonym
 from src.data.schema import ENTRIES
-from src.data.sources import IngestParams, find
+from src.data.sources import IngestParams, Reading, find
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,10 @@ class IngestReport:
 
 
 def ingest(
-    params: IngestParams, folder: Path, progress: Callable[[int], None] = lambda rows: None
+    params: IngestParams,
+    folder: Path,
+    progress: Callable[[int], None] = lambda rows: None,
+    reading: Reading | None = None,
 ) -> IngestReport:
     """Read a source, clean it and write its entries to `folder`.
 
@@ -76,6 +79,8 @@ def ingest(
         Where the entries artifact goes.
     progress
         Called with the number of rows read so far.
+    reading
+        What a source may go on from, where it can; without it everything is read.
 
     Raises
     ------
@@ -90,7 +95,9 @@ def ingest(
             yield table
             progress(cleaner.rows)
 
-    ENTRIES.write(folder, cleaner.clean(watched(source.read(params))))
+    go_on = source.read_on if reading else None
+    tables = go_on(params, reading) if go_on and reading else source.read(params)
+    ENTRIES.write(folder, cleaner.clean(watched(tables)))
     return IngestReport(
         rows=cleaner.rows,
         entries=cleaner.entries,

@@ -197,7 +197,7 @@ class Chain:
                 f"{job.title} failed: {said}", f"To see more: {command(job, parameters)}"
             )
         key = key_for(job.step, job.typed, inputs)
-        result = self.store.find(key.digest)
+        result = self.store.find(key.digest) or self.store.read_below(parent_id, job.step.name, key)
         if result is None:
             there = self.store.key_below(parent_id, job.step.name)
             other = sentence(key.why(there)) if there else ""

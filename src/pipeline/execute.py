@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from src.pipeline.keys import (
 from src.pipeline.results import (
     ENTRY_POINT,
     PARENT,
+    READ,
     REASON,
     REUSED,
     STEP,
@@ -60,10 +61,13 @@ class Context:
         What the seal keeps beside the artifacts: `summary` is the result in a sentence.
     say
         Shows progress.
-    digest
-        Of the step's key.
+    step, key
+        What is run, and what its result depends on.
     spaces
         What is to be searched, by the name of the parameter.
+    read
+        Digests of what comes from outside and changes while people use it, as it was when the
+        step read it: they take the place of those that the key was made with.
     """
 
     params: Any
@@ -73,10 +77,17 @@ class Context:
     folder: Path
     store: Store
     say: Callable[[str], None]
-    digest: str = ""
+    step: Step
+    key: Key
     spaces: Mapping[str, Space] = field(default_factory=dict)
     made: dict[str, Output] = field(default_factory=dict)
     details: dict[str, Any] = field(default_factory=dict)
+    read: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """Give the digest of the step's key."""
+        return self.key.digest
 
     def input(self, name: str) -> Path:
         """Bring an input here and verify it against the digest in its run's seal.
@@ -86,18 +97,31 @@ class Context:
         UserError
             It is gone or not what was sealed.
         """
+        return self.bring(self.inputs[name], f"inputs/{name}")
+
+    def bring(self, made: Output, place: str) -> Path:
+        """Bring an artifact to a place of its own here, and verify it as `input` does."""
         from src.pipeline.content import content_digest
 
-        given = self.inputs[name]
-        into = self.folder / "inputs" / name
+        into = self.folder / place
         into.mkdir(parents=True)
-        path = Path(self.store.download(given.uri, into))
-        if content_digest(path) != given.digest:
+        path = Path(self.store.download(made.uri, into))
+        if content_digest(path) != made.digest:
             raise UserError(
-                f"{given.uri} is not what the step that made it sealed: altered or cut.",
+                f"{made.uri} is not what the step that made it sealed: altered or cut.",
                 "Run that step again with -P force=true.",
             )
         return path
+
+    def earlier(self, *inputs: str) -> Iterator[Sealed]:
+        """List finished results that differ from this one in these inputs at most, newest first.
+
+        Those of which something is gone or altered are left out.
+        """
+        for past, key in alike(self.step, self.key, self.store):
+            same = replace(self.key, inputs={**self.key.inputs, **chosen(key.inputs, inputs)})
+            if same == key and all(holds(made, self.store.sizes) for made in past.outputs.values()):
+                yield past
 
     def fetch(self, uri: str, name: str) -> Path:
         """Bring something that is no input here, under a name of its own."""
@@ -110,6 +134,18 @@ class Context:
         path = self.folder / "outputs" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
+
+    def keep(self, name: str) -> None:
+        """Seal an artifact more than the step always writes, which lies at `output(name)`."""
+        self.made[name] = self.uploaded(name)
+
+    def uploaded(self, name: str) -> Output:
+        """Put what lies at `output(name)` among the run's artifacts."""
+        from src.pipeline.content import content_digest
+
+        path = self.output(name)
+        self.store.upload(self.run_id, path)
+        return Output(f"runs:/{self.run_id}/{name}", content_digest(path))
 
     def publish(self, name: str, uri: str, check: Callable[[Path], None]) -> None:
         """Hand on an artifact that is kept elsewhere than under the run, once it is proven.
@@ -254,8 +290,6 @@ def perform(
     say: Callable[[str], None],
 ) -> Sealed:
     """Do a step's work in a run of its own and seal it."""
-    from src.pipeline.content import content_digest
-
     params = build(step.params, typed)
     picked = step.parts(params)
     parts = tuple((part.value, build(part.params, typed)) for part in picked)
@@ -270,7 +304,7 @@ def perform(
         store.run(step.title(params), tags, logged) as run,
     ):
         run_id = run.info.run_id
-        context = Context(params, parts, inputs, run_id, folder, store, say, key.digest, spaces)
+        context = Context(params, parts, inputs, run_id, folder, store, say, step, key, spaces)
         try:
             for name, made in inputs.items():
                 store.link_input(run_id, name, made)
@@ -278,24 +312,38 @@ def perform(
             outputs = dict(context.made)
             for name in step.writes:
                 if name not in outputs:
-                    path = context.output(name)
-                    store.upload(run_id, path)
-                    outputs[name] = Output(f"runs:/{run_id}/{name}", content_digest(path))
+                    outputs[name] = context.uploaded(name)
             outputs = {name: store.locate(made) for name, made in outputs.items()}
-            check_outside(step, params, typed, inputs, key)
+            check_outside(step, params, typed, inputs, key, context.read)
         except BaseException as error:
             store.note_failure(run_id, one_line(error), error)
             raise
         summary = context.details.get("summary", "")
-        store.describe(run_id, {SUMMARY: summary}, f"{summary}\n\nWhy it ran: {reason}")
+        marks = {SUMMARY: summary}
+        if context.read:
+            key = replace(key, inputs={**key.inputs, **context.read})
+            marks |= key_tags(key) | {READ: ",".join(sorted(context.read))}
+        store.describe(run_id, marks, f"{summary}\n\nWhy it ran: {reason}")
         store.seal(run_id, key, outputs, context.details)
     return Sealed(run_id, outputs, context.details)
 
 
+def chosen(given: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
+    """Give the items of these names, where they are there."""
+    return {name: given[name] for name in names if name in given}
+
+
 def check_outside(
-    step: Step, params: Any, typed: Mapping[str, str], inputs: Mapping[str, Output], key: Key
+    step: Step,
+    params: Any,
+    typed: Mapping[str, str],
+    inputs: Mapping[str, Output],
+    key: Key,
+    read: Iterable[str],
 ) -> None:
     """Make sure that what came from outside the pipeline stayed the same while the step ran.
+
+    What the step has `read` at one moment, and says what it was then, may change as it likes.
 
     Raises
     ------
@@ -304,7 +352,11 @@ def check_outside(
     """
     digests = {name: made.digest for name, made in inputs.items()}
     outside = outside_of(step, params, typed, digests)
-    changed = [name for name, digest in outside.items() if key.inputs[name] != digest]
+    changed = [
+        name
+        for name, digest in outside.items()
+        if key.inputs[name] != digest and name not in set(read)
+    ]
     if changed:
         raise UserError(
             f"the {', '.join(changed)} changed while {step.name} ran; its result is not kept.",

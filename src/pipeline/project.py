@@ -128,7 +128,8 @@ def usage(entry: Step | Command, typed: Mapping[str, str]) -> str:
     if isinstance(entry, Step):
         parts = entry.parts(build(entry.params, typed))
         for part in parts:
-            extra = [line(f) for f in fields_of(part.params).values()]
+            common = fields_of(entry.params)
+            extra = [line(f) for n, f in fields_of(part.params).items() if n not in common]
             if extra:
                 text += (
                     f"\nParameters of {getattr(part.value, 'name', 'going on from a version')}:\n\n"

@@ -20,6 +20,7 @@ FAILURE = "pipeline.failure"
 SUMMARY = "pipeline.summary"
 REUSED = "pipeline.reused"
 ACCEPTED = "pipeline.accepted"
+READ = "pipeline.read"  # inputs that the step itself has digested as it read them
 PARENT = "mlflow.parentRunId"
 ENTRY_POINT = "mlflow.project.entryPoint"
 TRIAL = "pipeline.trial"  # on the runs of a search's trials, which are no steps

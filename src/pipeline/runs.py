@@ -42,6 +42,7 @@ from src.pipeline.results import (
     ENTRY_POINT,
     FAILURE,
     PARENT,
+    READ,
     REASON,
     SEAL,
     STEP,
@@ -381,6 +382,20 @@ class Store:
         """Read why the newest run of a step below a parent failed; empty if it could not say."""
         runs = self._below(parent_id, step)
         return next((r.data.tags[FAILURE] for r in runs if FAILURE in r.data.tags), "")
+
+    def read_below(self, parent_id: str, step: str, key: Key) -> Sealed | None:
+        """Find what a step below a parent made, where its key differs only in what it read itself.
+
+        Such a source changes while people use it: its digest of now is not that of the reading.
+        """
+        for run in self._below(parent_id, step):
+            made, names = sealed(run), run.data.tags.get(READ, "")
+            if made and names:
+                there = read_key(run.data.tags)
+                read = {name: there.inputs[name] for name in names.split(",")}
+                if replace(key, inputs={**key.inputs, **read}) == there:
+                    return made
+        return None
 
     def key_below(self, parent_id: str, step: str) -> Key | None:
         """Read the key of the step that ran below a parent, if it came that far."""

@@ -1,7 +1,7 @@
 """Where entries come from: one file per source, found by scanning this folder.
 
-A source is a module with a `SOURCE`. What people type is a built-in source's name, or else a
-path, which the source named `files` reads.
+A source is a module with a `SOURCE`. What people type is a built-in source's name, an address
+whose scheme a source knows, or else a path, which the source named `files` reads.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import importlib
 import pkgutil
 from pathlib import Path
 
-from src.data.sources.source import IngestParams, Source
+from src.data.sources.source import IngestParams, Reading, Source
 from src.errors import UserError
 from src.pipeline.step import nearest
 
-__all__ = ["IngestParams", "Source", "check", "discover", "find"]
+__all__ = ["IngestParams", "Reading", "Source", "check", "discover", "find", "is_path"]
 
 
 def discover() -> dict[str, Source]:
@@ -27,15 +27,26 @@ def discover() -> dict[str, Source]:
     return {source.name: source for source in sources}
 
 
+def is_path(source: str) -> bool:
+    """Tell whether what people typed is a path: no built-in name and no address."""
+    return "://" not in source and source not in discover()
+
+
 def find(source: str) -> Source:
-    """Find the source that people mean: a built-in name, else files.
+    """Find the source that people mean: a built-in name, a scheme, else files.
 
     Raises
     ------
     UserError
-        It is neither a built-in name nor anything like a path.
+        It is neither a built-in name, nor an address of a known kind, nor anything like a path.
     """
     known = discover()
+    scheme, address, _ = source.partition("://")
+    if address:
+        schemes = {name: found for found in known.values() for name in found.schemes}
+        if scheme not in schemes:
+            raise UserError(f"no source reads {scheme}:// addresses.", nearest(scheme, schemes))
+        return schemes[scheme]
     files = known.pop("files")
     if source in known:
         return known[source]

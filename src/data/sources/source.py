@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from src.data import LABELS
 from src.errors import UserError
@@ -76,6 +77,27 @@ class IngestParams:
         return low, high
 
 
+@dataclass
+class Reading:
+    """What a source that changes while people use it may go on from, and leaves for next time.
+
+    Attributes
+    ----------
+    earlier
+        Brings the artifacts of the newest ingest with the same code and parameters here, verified:
+        a folder with `entries` and `versions`; None where there is none.
+    versions
+        Where the source writes which version of each entry it has read: an artifact folder.
+    digest
+        What the source has found itself to hold while it was read, in the terms of its
+        `fingerprint`; empty where nothing could change meanwhile.
+    """
+
+    earlier: Callable[[], Path | None]
+    versions: Path
+    digest: str = ""
+
+
 @dataclass(frozen=True)
 class Source:
     """One place that entries come from.
@@ -91,20 +113,29 @@ class Source:
     check
         Raises `UserError` where the source cannot be read; cheap, and before anything heavy.
     fingerprint
-        A digest of the content, without paths and without the network.
+        A digest of the content, without paths.
     read
         Streams tables of `src.data.raw.RAW`.
     cut_points
         The scores (low, high) that part negative, neutral and positive, where they are known.
+    params
+        `IngestParams`, or what extends it by parameters of its own.
+    schemes
+        What addresses that it reads begin with, as in `postgresql` for `postgresql://…`.
+    read_on
+        Streams the same tables where it can go on from an earlier reading.
     """
 
     name: str
     help: str
     public: bool
-    check: Callable[[IngestParams], None]
-    fingerprint: Callable[[IngestParams], str]
-    read: Callable[[IngestParams], Iterator[pa.Table]]
+    check: Callable[[Any], None]
+    fingerprint: Callable[[Any], str]
+    read: Callable[[Any], Iterator[pa.Table]]
     cut_points: tuple[float, float] | None = None
+    params: type[IngestParams] = IngestParams
+    schemes: tuple[str, ...] = ()
+    read_on: Callable[[Any, Reading], Iterator[pa.Table]] | None = None
 
     @property
     def code(self) -> str:
