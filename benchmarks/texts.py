@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from src.data.near_duplicates import NearDuplicates
+from src.data.near_duplicates import near_others
 from src.evaluation.sentiment import CLASSES
 
 MOST = 1_000  # held-out texts of a set, drawn with a fixed seed
@@ -109,9 +109,7 @@ def cut(text: str) -> Iterator[str]:
 
 def without_near(rows: pd.DataFrame, unseen: pd.DataFrame) -> pd.DataFrame:
     """Leave out texts that are nearly the same as a held-out one."""
-    index = NearDuplicates()
-    index.add(unseen["text"].tolist())
-    return rows[~index.near(rows["text"].tolist())]
+    return rows[~near_others(rows["text"].tolist(), unseen["text"].tolist())]
 
 
 def parted(entries: pa.Table | pd.DataFrame) -> tuple[pa.Table, pa.Table]:

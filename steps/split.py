@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from src.data.splitting import SplitParams
 from src.pipeline.execute import Context
 from src.pipeline.step import Step
@@ -12,15 +14,16 @@ def run(context: Context) -> None:
     from src.data.schema import ENTRIES, SPLITS
     from src.data.splitting import split
 
-    params = context.params
-    table, report = split(
-        ENTRIES.read(context.input("entries")),
+    params, entries = context.params, context.input("entries")
+    batches, report = split(
+        partial(ENTRIES.batches, entries),
         valid=params.valid,
         test=params.test,
         split_by=params.split_by,
         seed=params.seed,
+        say=context.say,
     )
-    SPLITS.write(context.output("splits"), [table])
+    SPLITS.write(context.output("splits"), batches)
     context.log_metrics(report.metrics)
     context.details["summary"] = report.sentence
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -10,34 +11,79 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from src.data import LABELS, SIDES
+from src.data.numbered import UNKNOWN, Numbered, keys_of
 from src.errors import UserError
 
-Codes = npt.NDArray[np.int64]  # of sides, places in SIDES; of labels, places in LABELS, or 3
+Codes = npt.NDArray[np.integer]  # of sides, places in SIDES; of labels, places in LABELS, or 3
 
 TRAIN, VALID, TEST = range(len(SIDES))
 TOLERANCE = 0.05  # by how much a side's share may miss what was asked for
 DRAWS = 50  # until authors, some of whom wrote much, come out within it
 
 
-def label_codes(entries: pa.Table) -> Codes:
-    """Give each entry's label as its place in LABELS, and 3 where it has none: `(n_entries,)`."""
-    places = pc.index_in(entries["label"], pa.array(LABELS))
-    return np.asarray(pc.fill_null(places, len(LABELS)), dtype=np.int64)
+@dataclass(frozen=True)
+class Outline:
+    """What decides where entries go, without their texts.
 
-
-def groups(entries: pa.Table) -> Codes:
-    """Give each entry the number of its author, or one of its own without: `(n_entries,)`.
-
-    Authors are numbered in the order of their first entries, whatever their pseudonyms are.
+    Attributes
+    ----------
+    labels
+        Of each entry: its place in LABELS, or 3 where it has none: `(n_entries,)`.
+    groups
+        The number of its author, or one of its own without. Authors are numbered in the order of
+        their first entries, whatever their pseudonyms are: `(n_entries,)`.
+    by_nobody
+        Whether it has no author: `(n_entries,)`.
+    dates
+        Its microseconds since 1970: `(n_entries,)`; empty where an entry has no date.
+    undated
+        Entries without a date.
     """
-    authors = entries["author"].combine_chunks().dictionary_encode()
-    numbers = np.array(pc.fill_null(authors.indices, -1), dtype=np.int64)
-    alone = np.flatnonzero(numbers < 0)
-    numbers[alone] = len(authors.dictionary) + np.arange(len(alone))
-    return numbers
+
+    labels: Codes
+    groups: Codes
+    by_nobody: npt.NDArray[np.bool_]
+    dates: Codes
+    undated: int
+
+    def __len__(self) -> int:
+        """Give the number of entries."""
+        return len(self.labels)
+
+    def n_authors(self, of: npt.NDArray[np.bool_] | None = None) -> int:
+        """Count authors, of all entries or of those that are marked."""
+        marked = ~self.by_nobody if of is None else of & ~self.by_nobody
+        return len(np.unique(self.groups[marked]))
 
 
-def by_author(entries: pa.Table, shares: Mapping[str, float], seed: int) -> tuple[Codes, str]:
+def outline(batches: Iterable[pa.RecordBatch]) -> Outline:
+    """Read what decides where entries go: some 30 bytes of each stay in memory."""
+    classes = pa.array(LABELS)
+    authors, undated = Numbered(), 0
+    labels, groups, dates = list[Codes](), list[Codes](), list[Codes]()
+    for batch in batches:
+        places = pc.fill_null(pc.index_in(batch["label"], classes), len(LABELS))
+        labels.append(np.asarray(places).astype(np.int8))
+        there = np.asarray(batch["author"].is_valid())
+        numbers = np.full(batch.num_rows, UNKNOWN, dtype=np.int32)
+        numbers[there] = authors.number(keys_of(batch["author"].drop_null().to_pylist()))
+        groups.append(numbers)
+        undated += batch["created_at"].null_count
+        if not undated:
+            dates.append(np.asarray(batch["created_at"].cast(pa.int64())))
+    group = np.concatenate(groups) if groups else np.zeros(0, dtype=np.int32)
+    by_nobody = group == UNKNOWN
+    group[by_nobody] = authors.count + np.arange(by_nobody.sum(), dtype=np.int32)
+    return Outline(
+        np.concatenate(labels) if labels else np.zeros(0, dtype=np.int8),
+        group,
+        by_nobody,
+        np.concatenate(dates) if dates and not undated else np.zeros(0, dtype=np.int64),
+        undated,
+    )
+
+
+def by_author(entries: Outline, shares: Mapping[str, float], seed: int) -> tuple[Codes, str]:
     """Put whole authors on one side, in each label's stratum as near to the shares as they allow.
 
     Returns
@@ -48,8 +94,7 @@ def by_author(entries: pa.Table, shares: Mapping[str, float], seed: int) -> tupl
         Why authors are on several sides after all, as a sentence; empty where they are not.
     """
     rng = np.random.default_rng(seed)
-    labels, group = label_codes(entries), groups(entries)
-    n_authors = pc.count_distinct(entries["author"]).as_py()
+    labels, group, n_authors = entries.labels, entries.groups, entries.n_authors()
     counts = _counts(labels, group)
     for _ in range(DRAWS):
         side_of = _assign(counts, shares, rng)
@@ -64,7 +109,7 @@ def by_author(entries: pa.Table, shares: Mapping[str, float], seed: int) -> tupl
     return _assign(_counts(labels, np.arange(len(labels))), shares, rng), waived
 
 
-def by_time(entries: pa.Table, shares: Mapping[str, float]) -> tuple[Codes, str]:
+def by_time(entries: Outline, shares: Mapping[str, float]) -> tuple[Codes, str]:
     """Put the newest entries into test, the next into valid; returns as `by_author`.
 
     Raises
@@ -72,15 +117,14 @@ def by_time(entries: pa.Table, shares: Mapping[str, float]) -> tuple[Codes, str]
     UserError
         An entry has no date.
     """
-    undated = entries["created_at"].null_count
-    if undated:
+    if entries.undated:
         raise UserError(
-            f"split_by=time needs the date of every entry; {undated:,} of {entries.num_rows:,} "
-            "have none in created_at.",
+            f"split_by=time needs the date of every entry; {entries.undated:,} of "
+            f"{len(entries):,} have none in created_at.",
             "-P split_by=random",
         )
-    oldest_first = np.argsort(entries["created_at"].cast(pa.int64()).to_numpy(), kind="stable")
-    sides = np.full(entries.num_rows, TRAIN, dtype=np.int64)
+    oldest_first = np.argsort(entries.dates, kind="stable")
+    sides = np.full(len(entries), TRAIN, dtype=np.int8)
     n_test = round(shares["test"] * len(sides))
     n_valid = round(shares["valid"] * len(sides))
     sides[oldest_first[len(sides) - n_test - n_valid :]] = VALID
@@ -90,9 +134,10 @@ def by_time(entries: pa.Table, shares: Mapping[str, float]) -> tuple[Codes, str]
 
 def _counts(labels: Codes, group: Codes) -> Codes:
     """Count each group's entries by label: `(n_groups, n_labels + 1)`."""
-    counts = np.zeros((len(np.unique(group)), len(LABELS) + 1), dtype=np.int64)
-    np.add.at(counts, (group, labels), 1)
-    return counts
+    n_groups, n_labels = int(np.max(group, initial=-1)) + 1, len(LABELS) + 1
+    cells = group.astype(np.int64) * n_labels + labels
+    counts = np.bincount(cells, minlength=n_groups * n_labels).astype(np.int32)
+    return counts.reshape(n_groups, n_labels)
 
 
 def _assign(counts: Codes, shares: Mapping[str, float], rng: np.random.Generator) -> Codes:
@@ -101,7 +146,7 @@ def _assign(counts: Codes, shares: Mapping[str, float], rng: np.random.Generator
     A group's stratum is the label that most of its entries have.
     """
     sizes, stratum = counts.sum(axis=1), counts.argmax(axis=1)
-    side_of = np.full(len(counts), TRAIN, dtype=np.int64)
+    side_of = np.full(len(counts), TRAIN, dtype=np.int8)
     for each in range(counts.shape[1]):
         members = rng.permutation(np.flatnonzero(stratum == each))
         total = sizes[members].sum()

@@ -7,17 +7,23 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
 import pyarrow as pa
 
 from src.data.labels import Labels
+from src.data.numbered import UNKNOWN, Numbered, keys_of
 from src.data.schema import ENTRIES
 from src.errors import UserError
 
 Value = TypeVar("Value")
+
+KEY_BYTES = 8  # of a text's digest, that tell it from the others of one source
+REMEMBERED = 65_536  # authors whose pseudonym is not computed again
 
 # Controls but line feed, halves of surrogate pairs, and signs that show nothing and only make
 # equal texts differ. Joiners stay: emoji and several scripts are written with them.
@@ -73,7 +79,7 @@ class Cleaner:
     """Turns raw rows into entries, and counts what it met.
 
     Of equal texts the first stays, and so does the first of equal ids. An entry without an id is
-    named by the sha256 of its text. Memory holds one table, a hash of each text, and the ids.
+    named by the sha256 of its text. Memory holds one table, and some 40 bytes for each entry.
 
     Parameters
     ----------
@@ -95,16 +101,20 @@ class Cleaner:
     """
 
     def __init__(self, labels: Labels, pseudonym: Callable[[str], str]) -> None:
-        self.labels, self.pseudonym = labels, pseudonym
+        self.labels, self.pseudonym = labels, lru_cache(REMEMBERED)(pseudonym)
         self.rows = self.entries = 0
         self.dropped, self.unreadable, self.labelled = (
             Counter[str](),
             Counter[str](),
             Counter[str](),
         )
-        self.authors = dict[str, str]()
-        self._texts, self._ids = set[bytes](), set[str]()
+        self._texts, self._ids, self._authors = Numbered(), Numbered(), Numbered()
         self._rows_of = Counter[str]()
+
+    @property
+    def authors(self) -> int:
+        """How many authors the entries have."""
+        return self._authors.count
 
     def clean(self, tables: Iterable[pa.Table]) -> Iterator[pa.RecordBatch]:
         """Turn tables of `src.data.raw.RAW` into batches of entries.
@@ -115,9 +125,9 @@ class Cleaner:
             At the end: no row is left, or labels or scores could not be read.
         """
         for table in tables:
-            entries = [entry for row in table.to_pylist() if (entry := self._entry(row))]
-            if entries:
-                yield pa.RecordBatch.from_pylist(entries, schema=ENTRIES.schema)
+            batch = self._entries(table)
+            if batch.num_rows:
+                yield batch
         self.labels.finish()
         if not self.entries:
             reasons = "".join(
@@ -128,50 +138,83 @@ class Cleaner:
                 "Look at the column of texts: -P text_column=NAME",
             )
 
-    def _entry(self, row: dict[str, Any]) -> dict[str, Any] | None:
+    def _entries(self, table: pa.Table) -> pa.RecordBatch:
+        """Read a table's rows and keep those that are entries, each the first of its kind."""
+        cells = {name: table[name].to_pylist() for name in table.column_names}
+        rows = [row for place in range(len(table)) if (row := self._row(cells, place))]
+        texts = np.frombuffer(b"".join(row.digest for row in rows), np.uint64)
+        ids = keys_of(row.id for row in rows)
+        text_known = (self._texts.find(texts) != UNKNOWN).tolist()
+        id_known = (self._ids.find(ids) != UNKNOWN).tolist()
+        kept, new_texts, new_ids = list[int](), set[bytes](), set[str]()
+        for number, row in enumerate(rows):
+            if text_known[number] or row.digest in new_texts:
+                self.dropped["duplicate text"] += 1
+            elif id_known[number] or row.id in new_ids:
+                self.dropped["repeated id"] += 1
+            else:
+                new_texts.add(row.digest)
+                new_ids.add(row.id)
+                kept.append(number)
+        self._texts.number(texts[kept])
+        self._ids.number(ids[kept])
+        return self._batch(cells, [rows[number] for number in kept])
+
+    def _row(self, cells: Mapping[str, list[Any]], place: int) -> Row | None:
+        """Read what tells whether a row is an entry; None where it has no text."""
         self.rows += 1
-        source = row["source"]
+        source = cells["source"][place]
         self._rows_of[source] += 1
-        text = normalise(row["text"] or "")
+        text = normalise(cells["text"][place] or "")
         if not text:
             self.dropped["empty text"] += 1
             return None
-        score = self._read(row, "score", read_score)
+        score = self._read("score", cells["score"][place], read_score)
         # Before duplicates go: a label that cannot be read is a mistake wherever it is.
-        label = self.labels.read(row["label"], score, f"{source}, row {self._rows_of[source]:,}")
+        where = f"{source}, row {self._rows_of[source]:,}"
+        label = self.labels.read(cells["label"][place], score, where)
         digest = hashlib.sha256(text.encode()).digest()
-        if digest[:16] in self._texts:
-            self.dropped["duplicate text"] += 1
-            return None
-        name = (row["id"] or "").strip() or digest.hex()[:16]
-        if name in self._ids:
-            self.dropped["repeated id"] += 1
-            return None
-        self._texts.add(digest[:16])
-        self._ids.add(name)
-        self.entries += 1
-        self.labelled[label or "none"] += 1
-        return {
-            "id": name,
-            "text": text,
-            "author": self._author((row["author"] or "").strip()),
-            "created_at": self._read(row, "created_at", read_date),
-            "label": label,
-            "score": score,
-            "topics": _topics(row["topics"] or ()),
-            "source": source,
-        }
+        name = (cells["id"][place] or "").strip() or digest.hex()[:16]
+        return Row(place, name, text, digest[:KEY_BYTES], label, score)
 
-    def _read(self, row: dict[str, Any], column: str, how: Callable[[str], Value]) -> Value | None:
-        words = (row[column] or "").strip()
+    def _batch(self, cells: Mapping[str, list[Any]], rows: Sequence[Row]) -> pa.RecordBatch:
+        """Read the rest of the rows that stay, and put all into columns."""
+        self.entries += len(rows)
+        self.labelled.update(row.label or "none" for row in rows)
+        words = [(cells["author"][row.place] or "").strip() for row in rows]
+        authors = [self.pseudonym(word) if word else None for word in words]
+        self._authors.number(keys_of(author for author in authors if author))
+        dates = cells["created_at"]
+        columns = {
+            "id": [row.id for row in rows],
+            "text": [row.text for row in rows],
+            "author": authors,
+            "created_at": [self._read("created_at", dates[r.place], read_date) for r in rows],
+            "label": [row.label for row in rows],
+            "score": [row.score for row in rows],
+            "topics": [_topics(cells["topics"][row.place] or ()) for row in rows],
+            "source": [cells["source"][row.place] for row in rows],
+        }
+        schema = ENTRIES.schema
+        arrays = [pa.array(columns[field.name], field.type) for field in schema]
+        return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+    def _read(self, column: str, cell: str | None, how: Callable[[str], Value]) -> Value | None:
+        words = (cell or "").strip()
         value = how(words) if words else None
         self.unreadable[column] += bool(words) and value is None
         return value
 
-    def _author(self, author: str) -> str | None:
-        if author and author not in self.authors:
-            self.authors[author] = self.pseudonym(author)
-        return self.authors.get(author)
+
+class Row(NamedTuple):
+    """A row that is an entry if it is the first of its kind."""
+
+    place: int
+    id: str
+    text: str
+    digest: bytes
+    label: str | None
+    score: float | None
 
 
 def _topics(words: Iterable[str | None]) -> list[str] | None:

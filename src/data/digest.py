@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from array import array
 from collections import defaultdict
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from src.data.numbered import Numbered, keys_of
 
 LISTS = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
 
@@ -24,7 +25,7 @@ class Digest:
     def __init__(self, schema: pa.Schema) -> None:
         self.schema = schema
         self._streams: defaultdict[tuple[str, ...], Any] = defaultdict(hashlib.sha256)
-        self._ranks = dict[str, int]()
+        self._authors = Numbered()
 
     def update(self, batch: pa.RecordBatch) -> None:
         """Take the next batch in."""
@@ -33,9 +34,8 @@ class Digest:
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
             if name == "author":
                 self._there((name,), column)
-                authors = (author for author in column.to_pylist() if author is not None)
-                ranks = [self._ranks.setdefault(author, len(self._ranks)) for author in authors]
-                self._streams[(name, "value")].update(array("q", ranks))
+                ranks = self._authors.number(keys_of(column.drop_null().to_pylist()))
+                self._streams[(name, "value")].update(ranks.astype("int64").tobytes())
             else:
                 self._feed((name,), column)
 

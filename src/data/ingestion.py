@@ -104,6 +104,6 @@ def ingest(
         dropped=dict(sorted(cleaner.dropped.items())),
         unreadable={name: count for name, count in sorted(cleaner.unreadable.items()) if count},
         labels=dict(sorted(cleaner.labelled.items())),
-        authors=len(cleaner.authors),
+        authors=cleaner.authors,
         public=source.public,
     )

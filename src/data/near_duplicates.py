@@ -1,33 +1,44 @@
-"""Texts that are nearly the same, found without comparing each with each.
+"""Texts that are nearly the same, found without comparing each with each, in bounded memory.
 
 MinHash sketches and banded locality-sensitive hashing propose pairs (A. Z. Broder, On the
 Resemblance and Containment of Documents, 1997; Leskovec, Rajaraman & Ullman, Mining of Massive
-Datasets, chapter 3); each pair is then compared exactly.
+Datasets, chapter 3); each pair is then compared exactly. The bands lie on disk, and texts are
+read again only where a pair asks for them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
 
 import numpy as np
 import numpy.typing as npt
-from rensa import RMinHash, RMinHashLSH
+from rensa import RMinHash
 
 THRESHOLD = 0.8  # Jaccard similarity from which two texts are nearly the same
 SHINGLE = 3  # words
 SHORT = 5  # words: below, a text is compared by its single words
 
-# 32 bands of 4 values miss a pair of similarity 0.8 once in 20 million, (1 - 0.8 ** 4) ** 32.
-PERMUTATIONS, BANDS, SEED = 128, 32, 0
-# Below this estimate a pair is not compared; 0.8 is estimated so low once in 100,000 pairs.
-HOPELESS = 0.65
+# A band of 4 values agrees with probability s ** 4 at similarity s. At 0.8 fewer than 3 of 32
+# bands agree once in 80,000 pairs; at 0.2 that many agree once in 50,000.
+PERMUTATIONS, BANDS, AGREEING, SEED = 128, 32, 3, 0
+VALUES = PERMUTATIONS // BANDS
 
 CHUNK = 4_096  # texts whose shingles are in memory at once
+BLOCK = 262_144  # texts that are asked about at once
+PAIRS = 8_000_000  # agreements in memory at once
+CROWD = 64  # of more texts with an equal band only the first are looked at
+CHARACTERS = 64 * 2**20  # of texts that are compared at once
 
 # Scripts that put no spaces between words count by the letter.
 _UNSPACED = "\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff"
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
+
+Places = npt.NDArray[np.int64]  # of texts, in the order in which they are read
+Keys = npt.NDArray[np.uint64]
 
 
 def shingles(text: str) -> frozenset[str]:
@@ -54,40 +65,175 @@ def jaccard(one: frozenset[str], other: frozenset[str]) -> float:
 
 
 class NearDuplicates:
-    """An index of texts that tells which others are nearly the same as one of them."""
+    """Texts of which can be asked which ones are nearly the same as others of them.
 
-    def __init__(self) -> None:
-        self._index = RMinHashLSH(THRESHOLD, PERMUTATIONS, BANDS)
-        self._texts = list[str]()
-        self._sketches = list[RMinHash]()
+    Use it in a `with`: 264 bytes per text lie in a temporary folder, digests only, no text.
 
-    def add(self, texts: Sequence[str]) -> None:
-        """Take texts into the index; those without words are left out."""
-        for _, sketches, places in _sketched(texts):
-            self._index.insert_many(sketches, len(self._texts))
-            self._texts += [texts[place] for place in places]
-            self._sketches += sketches
+    Parameters
+    ----------
+    read
+        Gives all texts in runs of any length, each time from the beginning and in one order.
+    told
+        Called with the number of texts sketched so far.
+    """
 
-    def near(self, texts: Sequence[str]) -> npt.NDArray[np.bool_]:
-        """Tell of each text whether one in the index is nearly the same: `(n_texts,)`."""
-        near = np.zeros(len(texts), dtype=np.bool_)
-        for words, sketches, places in _sketched(texts):
-            candidates = self._index.query_all(sketches)
-            for own, sketch, place, keys in zip(words, sketches, places, candidates, strict=True):
-                near[place] = any(
-                    sketch.jaccard(self._sketches[key]) >= HOPELESS
-                    and jaccard(own, shingles(self._texts[key])) >= THRESHOLD
-                    for key in keys
-                )
+    def __init__(
+        self,
+        read: Callable[[], Iterable[Sequence[str]]],
+        told: Callable[[int], None] = lambda texts: None,
+    ) -> None:
+        self._read, self._told = read, told
+        rng = np.random.default_rng(SEED)
+        factors = rng.integers(0, 2**64, PERMUTATIONS, dtype=np.uint64) | np.uint64(1)
+        self._factors = factors.reshape(BANDS, VALUES)
+
+    def __enter__(self) -> NearDuplicates:
+        self._folder = tempfile.TemporaryDirectory(prefix="sketches-", ignore_cleanup_errors=True)
+        try:
+            self._sketch(Path(self._folder.name))
+        except BaseException:
+            self._folder.cleanup()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._folder.cleanup()
+
+    def near(self, asked: Places, others: Places) -> npt.NDArray[np.bool_]:
+        """Tell of each text asked about whether one of the others is nearly the same.
+
+        Parameters
+        ----------
+        asked, others
+            Places of texts, `(n_asked,)` and `(n_others,)`.
+
+        Returns
+        -------
+        `(n_asked,)`. A text without words is near to none.
+        """
+        near = np.zeros(len(asked), dtype=np.bool_)
+        with_words = np.flatnonzero(self._lengths[asked] > 0)
+        # Of equal sketches one stands for all.
+        others = others[self._lengths[others] > 0]
+        others = others[np.sort(np.unique(self._whole[others], return_index=True)[1])]
+        if not len(others) or not len(with_words):
+            return near
+        self._index(others)
+        pairs = [
+            self._agreeing(asked, with_words[start : start + BLOCK], len(others))
+            for start in range(0, len(with_words), BLOCK)
+        ]
+        own, other = np.divmod(np.concatenate(pairs), len(others))
+        for part in self._parts(asked[own], others[other]):
+            self._compare(asked, own[part], others[other[part]], near)
         return near
 
+    def _sketch(self, folder: Path) -> None:
+        """Keep the bands of all texts on disk, a file per band, and their lengths here."""
+        self._bands = [folder / f"band-{band:02}" for band in range(BANDS)]
+        lengths, whole, done = list[Places](), list[Keys](), 0
+        files = [path.open("wb") for path in self._bands]
+        try:
+            for texts in self._read():
+                for start in range(0, len(texts), CHUNK):
+                    part = texts[start : start + CHUNK]
+                    sets = [shingles(text) for text in part]
+                    sketched = RMinHash.digest_matrix_from_token_sets(sets, PERMUTATIONS, SEED)
+                    values = np.array(sketched.to_rows(), dtype=np.uint64)
+                    values = values.reshape(len(part), BANDS, VALUES) * self._factors
+                    keys = values.sum(axis=2, dtype=np.uint64)
+                    for band, file in enumerate(files):
+                        file.write(keys[:, band].tobytes())
+                    whole.append(mixed(keys).sum(axis=1, dtype=np.uint64))
+                    given = [
+                        len(text) if words else 0 for text, words in zip(part, sets, strict=True)
+                    ]
+                    lengths.append(np.array(given, dtype=np.int64))
+                    done += len(part)
+                    self._told(done)
+        finally:
+            for file in files:
+                file.close()
+        self._lengths = np.concatenate(lengths) if lengths else np.zeros(0, dtype=np.int64)
+        self._whole = np.concatenate(whole) if whole else np.zeros(0, dtype=np.uint64)
 
-def _sketched(
-    texts: Sequence[str],
-) -> Iterator[tuple[list[frozenset[str]], list[RMinHash], list[int]]]:
-    """Give shingles, sketches and places of the texts that have words, some thousand at a time."""
-    for start in range(0, len(texts), CHUNK):
-        every = [shingles(text) for text in texts[start : start + CHUNK]]
-        places = [start + i for i, words in enumerate(every) if words]
-        words = [words for words in every if words]
-        yield words, RMinHash.from_token_sets(words, PERMUTATIONS, SEED), places
+    def _band(self, band: int, places: Places) -> Keys:
+        return np.fromfile(self._bands[band], dtype=np.uint64)[places]
+
+    def _index(self, others: Places) -> None:
+        """Sort each band of the texts that others are compared with, on disk."""
+        for band, path in enumerate(self._bands):
+            keys = self._band(band, others)
+            order = np.argsort(keys, kind="stable")
+            np.save(path.with_name(f"{path.name}-keys.npy"), keys[order])
+            np.save(path.with_name(f"{path.name}-order.npy"), order.astype(np.int32))
+
+    def _agreeing(self, asked: Places, block: Places, n_others: int) -> Places:
+        """Give the pairs that enough bands agree on, each as `own * n_others + other`, sorted."""
+        found, total = list[Places](), 0
+        for band, path in enumerate(self._bands):
+            keys = np.load(path.with_name(f"{path.name}-keys.npy"))
+            order = np.load(path.with_name(f"{path.name}-order.npy"))
+            mine = self._band(band, asked[block])
+            start = np.searchsorted(keys, mine, "left")
+            count = np.minimum(np.searchsorted(keys, mine, "right") - start, CROWD)
+            total += int(count.sum())
+            if total > PAIRS and len(block) > 1:
+                halves = np.array_split(block, 2)
+                return np.concatenate([self._agreeing(asked, h, n_others) for h in halves])
+            own = np.repeat(block, count)
+            nth = np.arange(len(own)) - np.repeat(np.cumsum(count) - count, count)
+            found.append(own * n_others + order[np.repeat(start, count) + nth])
+        pairs, bands = np.unique(np.concatenate(found), return_counts=True)
+        agreed: Places = pairs[bands >= AGREEING]
+        return agreed
+
+    def _parts(self, own: Places, other: Places) -> Iterator[slice]:
+        """Cut pairs into runs whose texts can be in memory together."""
+        size = np.cumsum(self._lengths[own] + self._lengths[other])
+        start = 0
+        while start < len(own):
+            before = size[start - 1] if start else 0
+            stop = max(start + 1, int(np.searchsorted(size, before + CHARACTERS, "right")))
+            yield slice(start, stop)
+            start = stop
+
+    def _compare(
+        self, asked: Places, own: Places, other: Places, near: npt.NDArray[np.bool_]
+    ) -> None:
+        """Compare pairs exactly and mark those asked about that are near to another."""
+        texts = self._fetch(np.union1d(asked[own], other))
+        last, words = -1, frozenset[str]()
+        for each, place in zip(own.tolist(), other.tolist(), strict=True):
+            if each != last:
+                last, words = each, shingles(texts[int(asked[each])])
+            near[each] = near[each] or jaccard(words, shingles(texts[place])) >= THRESHOLD
+
+    def _fetch(self, places: Places) -> dict[int, str]:
+        """Read the texts of these places, which are sorted."""
+        found, seen = dict[int, str](), 0
+        for texts in self._read():
+            low, high = np.searchsorted(places, (seen, seen + len(texts)))
+            found |= {place: texts[place - seen] for place in places[low:high].tolist()}
+            seen += len(texts)
+        return found
+
+
+def near_others(asked: Sequence[str], others: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Tell of each text asked about whether one of the others is nearly the same: `(n_asked,)`."""
+    places = np.arange(len(asked) + len(others))
+    with NearDuplicates(lambda: [asked, others]) as texts:
+        return texts.near(places[: len(asked)], places[len(asked) :])
+
+
+def mixed(keys: Keys) -> Keys:
+    """Spread keys over all 64 bits (the finaliser of MurmurHash3, A. Appleby)."""
+    keys = (keys ^ (keys >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
+    keys = (keys ^ (keys >> np.uint64(33))) * np.uint64(0xC4CEB9FE1A85EC53)
+    spread: Keys = keys ^ (keys >> np.uint64(33))
+    return spread

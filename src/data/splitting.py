@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,13 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     import pyarrow as pa
+
+    from src.data.assignment import Codes, Outline
+
+    Mask = npt.NDArray[np.bool_]
+    Read = Callable[[], Iterable[pa.RecordBatch]]
+
+TOLD = 409_600  # entries after which progress is said again
 
 
 @dataclass(frozen=True)
@@ -74,14 +80,23 @@ class SplitReport:
 
 
 def split(
-    entries: pa.Table, *, valid: float, test: float, split_by: str, seed: int
-) -> tuple[pa.Table, SplitReport]:
+    read: Read,
+    *,
+    valid: float,
+    test: float,
+    split_by: str,
+    seed: int,
+    say: Callable[[str], None] = lambda line: None,
+) -> tuple[Iterator[pa.RecordBatch], SplitReport]:
     """Part entries into train, valid and test.
+
+    Memory holds what decides (some 100 bytes of each entry), and texts only where a few of them
+    are compared: the entries are read several times.
 
     Parameters
     ----------
-    entries
-        As the entries artifact has them.
+    read
+        Gives batches of the entries artifact, each time from the beginning.
     valid, test
         Shares of the entries; train is the rest.
     split_by
@@ -89,6 +104,8 @@ def split(
         few for the shares, that is waived. "time" tests on the newest entries.
     seed
         Of what is random.
+    say
+        Shows progress.
 
     Returns
     -------
@@ -103,68 +120,81 @@ def split(
     UserError
         A side would have no entries of a class, or dates are missing.
     """
-    import pyarrow as pa
-
-    from src.data.assignment import by_author, by_time
+    from src.data.assignment import by_author, by_time, outline
 
     shares = {"train": 1 - valid - test, "valid": valid, "test": test}
+    entries = outline(read())
     if split_by == "time":
         sides, waived = by_time(entries, shares)
     else:
         sides, waived = by_author(entries, shares, seed)
-    kept, near_duplicates = _without_near_duplicates(entries["text"].to_pylist(), sides)
-    column = pa.array([SIDES[code] for code in sides], pa.string())
-    table = entries.append_column("split", column).filter(pa.array(kept))
-    table = table.replace_schema_metadata({"author_rule": "waived"} if waived else None)
-    report = _report(table, near_duplicates, waived)
+    kept, near_duplicates = _without_near_duplicates(read, sides, say)
+    report = _report(entries, sides, kept, near_duplicates, waived)
     _check_classes(report, entries)
-    return table, report
+    return _parted(read, sides, kept, waived), report
+
+
+def _parted(read: Read, sides: Codes, kept: Mask, waived: str) -> Iterator[pa.RecordBatch]:
+    """Stream the entries that stay, each with its side."""
+    import pyarrow as pa
+
+    start, names = 0, pa.array(SIDES)
+    metadata = {"author_rule": "waived"} if waived else None
+    for batch in read():
+        here = slice(start, start := start + batch.num_rows)
+        column = names.take(pa.array(sides[here]))
+        parted = batch.append_column("split", column).filter(pa.array(kept[here]))
+        yield parted.replace_schema_metadata(metadata)
 
 
 def _without_near_duplicates(
-    texts: list[str], sides: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.bool_], dict[str, int]]:
+    read: Read, sides: Codes, say: Callable[[str], None]
+) -> tuple[Mask, dict[str, int]]:
     """Tell which entries stay, `(n_entries,)`, and count by side those that do not."""
     import numpy as np
 
     from src.data.near_duplicates import NearDuplicates
 
-    kept = np.ones(len(texts), dtype=np.bool_)
-    index = NearDuplicates()
-    index.add([texts[i] for i in np.flatnonzero(sides == SIDES.index("test"))])
-    removed = dict[str, int]()
-    for side in ("valid", "train"):
-        places = np.flatnonzero(sides == SIDES.index(side))
-        near = index.near([texts[i] for i in places])
-        kept[places[near]] = False
-        removed[side] = int(near.sum())
-        if side == "valid":
-            index.add([texts[i] for i in places[~near]])
+    def texts() -> Iterator[list[str]]:
+        return (batch["text"].to_pylist() for batch in read())
+
+    def told(done: int) -> None:
+        if done == len(sides) or done % TOLD == 0:
+            say(f"split: {done:,} of {len(sides):,} entries sketched to find near-duplicates")
+
+    kept, removed = np.ones(len(sides), dtype=np.bool_), dict[str, int]()
+    with NearDuplicates(texts, told) as entries:
+        others = np.flatnonzero(sides == SIDES.index("test"))
+        for side in ("valid", "train"):
+            places = np.flatnonzero(sides == SIDES.index(side))
+            near = entries.near(places, others)
+            kept[places[near]] = False
+            removed[side] = int(near.sum())
+            others = np.concatenate((others, places[~near]))
     return kept, removed
 
 
-def _report(table: pa.Table, near_duplicates: dict[str, int], waived: str) -> SplitReport:
-    import pyarrow.compute as pc
+def _report(
+    entries: Outline, sides: Codes, kept: Mask, near_duplicates: dict[str, int], waived: str
+) -> SplitReport:
+    import numpy as np
 
-    entries, authors = dict[str, dict[str, int]](), dict[str, int]()
-    for side in SIDES:
-        rows = table.filter(pc.equal(table["split"], side))
-        found = Counter(label or "none" for label in rows["label"].to_pylist())
-        entries[side] = {label: found[label] for label in (*LABELS, "none")}
-        authors[side] = pc.count_distinct(rows["author"]).as_py()
-    return SplitReport(entries, authors, near_duplicates, waived)
+    counts, authors = dict[str, dict[str, int]](), dict[str, int]()
+    for code, side in enumerate(SIDES):
+        here = kept & (sides == code)
+        found = np.bincount(entries.labels[here], minlength=len(LABELS) + 1).tolist()
+        counts[side] = dict(zip((*LABELS, "none"), found, strict=True))
+        authors[side] = entries.n_authors(here)
+    return SplitReport(counts, authors, near_duplicates, waived)
 
 
-def _check_classes(report: SplitReport, entries: pa.Table) -> None:
+def _check_classes(report: SplitReport, entries: Outline) -> None:
     """Make sure that every class that there is can be learned, chosen on and judged."""
     import numpy as np
 
-    from src.data.assignment import groups, label_codes
-
-    labels = label_codes(entries)
-    group = np.arange(len(labels)) if report.waived else groups(entries)
+    group = np.arange(len(entries)) if report.waived else entries.groups
     for code, label in enumerate(LABELS):
-        there = len(np.unique(group[labels == code]))
+        there = len(np.unique(group[entries.labels == code]))
         for side in SIDES:
             if there and not report.entries[side][label]:
                 raise UserError(
@@ -176,6 +206,6 @@ def _check_classes(report: SplitReport, entries: pa.Table) -> None:
     for side, found in report.entries.items():
         if not sum(found.values()):
             raise UserError(
-                f"{entries.num_rows:,} entries are too few: none are left for {side}.",
+                f"{len(entries):,} entries are too few: none are left for {side}.",
                 "Ingest more: -P source=NAME",
             )

@@ -111,7 +111,7 @@ def test_every_column_is_read() -> None:
             "topics": ["work ", "sleep", "work", "", None],
         }
     )
-    assert entry.pop("author") == used.authors["Anna"]
+    assert entry.pop("author") == used.pseudonym("Anna")
     assert entry == {
         "id": "12",
         "text": "a day",

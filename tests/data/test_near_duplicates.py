@@ -1,21 +1,21 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.data.near_duplicates import THRESHOLD, NearDuplicates, jaccard, shingles
+from src.data import near_duplicates
+from src.data.near_duplicates import THRESHOLD, jaccard, near_others, shingles
 
 pytestmark = pytest.mark.unit
 
 
 def near(text: str, *others: str) -> bool:
-    index = NearDuplicates()
-    index.add(others)
-    return bool(index.near([text])[0])
+    return bool(near_others([text], others)[0])
 
 
 def test_shingles_are_runs_of_three_words() -> None:
@@ -60,10 +60,21 @@ def test_short_texts_are_compared_by_words() -> None:
 
 
 def test_an_empty_index_has_no_near_texts() -> None:
-    assert NearDuplicates().near(["some words", ""]).tolist() == [False, False]
-    assert NearDuplicates().near([]).shape == (0,)
+    assert near_others(["some words", ""], []).tolist() == [False, False]
+    assert near_others([], []).shape == (0,)
 
 
+@pytest.fixture(params=[False, True], ids=["at once", "in small parts"], scope="module")
+def in_parts(request: pytest.FixtureRequest) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param:
+            sizes = {"CHUNK": 3, "BLOCK": 4, "PAIRS": 40, "CHARACTERS": 300}
+            for name, size in sizes.items():
+                patch.setattr(near_duplicates, name, size)
+        yield
+
+
+@pytest.mark.usefixtures("in_parts")
 @settings(max_examples=30, deadline=None)
 @given(draw=st.randoms(use_true_random=False), n=st.integers(2, 40))
 def test_it_finds_what_comparing_all_pairs_finds(draw: random.Random, n: int) -> None:
@@ -76,10 +87,7 @@ def test_it_finds_what_comparing_all_pairs_finds(draw: random.Random, n: int) ->
         return " ".join(words[: draw.randrange(4, 61)])
 
     held, asked = [variant() for _ in range(n)], [variant() for _ in range(n)]
-    index = NearDuplicates()
-    index.add(held[: n // 2])
-    index.add(held[n // 2 :])
     by_all_pairs = [
         any(jaccard(shingles(one), shingles(other)) >= THRESHOLD for other in held) for one in asked
     ]
-    assert np.array_equal(index.near(asked), by_all_pairs)
+    assert np.array_equal(near_others(asked, held), by_all_pairs)

@@ -22,7 +22,8 @@ LABELS = ("negative", "neutral", "positive")
 
 def run(entries: pa.Table, **changed: Any) -> tuple[pa.Table, SplitReport]:
     params = {"valid": 0.15, "test": 0.2, "split_by": "random", "seed": 7} | changed
-    return split(entries, **params)
+    batches, report = split(entries.to_batches, **params)
+    return pa.Table.from_batches(batches), report
 
 
 def sides_of(table: pa.Table) -> dict[str, str]:
