@@ -56,6 +56,9 @@ bench-sentiment: $(VENV)/.test ## Measure sentiment models beside peers (DATA=<f
 bench-topics: $(VENV)/.test ## Measure topic models beside peers (DATA=<folder of public sets>, ARGS=--growth)
 	python -m benchmarks.topics $(ARGS)
 
+bench-ingest: $(VENV)/.main ## Measure ingest and split at up to 10 million entries, beside pandas and polars
+	python -m benchmarks.ingest $(ARGS)
+
 lint: $(VENV)/.test ## Check style, format and types
 	ruff check .
 	ruff format --check .
@@ -96,4 +99,4 @@ $(VENV)/.test: $(VENV)/.main requirements-test.txt
 	$(INSTALL) -r pyproject.toml --all-extras -r requirements-test.txt
 	touch $@
 
-.PHONY: help main plan test soak bench-serve bench-rerun bench-sentiment bench-topics lint ui server docs lock clean
+.PHONY: help main plan test soak bench-serve bench-rerun bench-sentiment bench-topics bench-ingest lint ui server docs lock clean
