@@ -210,4 +210,5 @@ ENTRY = Step(
     writes=("predictions", "evaluation"),
     outside=outside,
     group="model",
+    card="src.cards.evaluate_card:evaluate_card",
 )

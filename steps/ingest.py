@@ -71,4 +71,5 @@ ENTRY = Step(
     run,
     writes=("entries",),
     parts=parts,
+    card="src.cards.ingest_card:ingest_card",
 )

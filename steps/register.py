@@ -135,4 +135,5 @@ ENTRY = Step(
     outside=rivals,
     holds=still_registered,
     group="model",
+    card="src.cards.register_card:register_card",
 )

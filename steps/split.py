@@ -25,7 +25,7 @@ def run(context: Context) -> None:
     )
     SPLITS.write(context.output("splits"), batches)
     context.log_metrics(report.metrics)
-    context.details["summary"] = report.sentence
+    context.details |= {"summary": report.sentence, "waived": report.waived}
 
 
 ENTRY = Step(
@@ -35,4 +35,5 @@ ENTRY = Step(
     run,
     reads=("entries",),
     writes=("splits",),
+    card="src.cards.ingest_card:split_card",
 )

@@ -186,4 +186,5 @@ ENTRY = Step(
     instead=made_the_champion,
     check=check_needs,
     group="model",
+    card="src.cards.train_card:train_card",
 )

@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 
 # A colour must not retrain a model: what only runs steps or shows results does not count.
-NOT_COUNTED = ("src.pipeline", "src.evaluation.cards", "src.errors")
+NOT_COUNTED = ("src.pipeline", "src.cards", "src.evaluation.cards", "src.errors")
 WHOLE = "*"
 FILE_NAME = re.compile(r"[\w-]+(/[\w.-]+)*\.\w+")
 

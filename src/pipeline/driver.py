@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -280,6 +280,7 @@ def drive(chain: Chain, title: str, as_json: bool) -> int:
         0, or 3 where a step finished with a verdict against.
     """
     store, finished, marks = chain.store, list[Done](), dict[str, str]()
+    failed = ""
 
     def tell(done: Done) -> None:
         if not as_json:
@@ -298,6 +299,7 @@ def drive(chain: Chain, title: str, as_json: bool) -> int:
             console.progress(f"stopped. Kept: {kept}.")
             raise
         except BaseException as error:
+            failed = one_line(error)
             if is_away(error):
                 lose_patience()
             raise
@@ -305,6 +307,8 @@ def drive(chain: Chain, title: str, as_json: bool) -> int:
             if recorded := parent.run_id or launcher_run():
                 tags, text = record(finished, store.experiment_id)
                 store.describe(recorded, marks | tags, f"{NOTHING}\n\n{text}" if marks else text)
+            if parent.run_id:
+                log_card(chain, title, finished, failed, parent.run_id)
     ran = [done for done in finished if done.outcome != "reuse"]
     if as_json:
         steps = [done.as_dict() for done in finished]
@@ -312,6 +316,22 @@ def drive(chain: Chain, title: str, as_json: bool) -> int:
     elif not ran:
         console.say(NOTHING)
     return 3 if any(done.refused for done in finished) else 0
+
+
+def log_card(chain: Chain, title: str, finished: Iterable[Done], failed: str, run_id: str) -> None:
+    """Put the card that ties the steps' runs on the parent run; without it nothing is lost."""
+    from src.cards.pipeline_card import last_figures, pipeline_card, stages_of
+    from src.cards.run_card import FILE, again
+
+    jobs, store = list(chain.jobs), chain.store
+    with suppress(Exception):
+        stages = stages_of(jobs, finished, failed, store)
+        typed = {name: value for job in jobs for name, value in job.typed.items()}
+        own = {"model": title.partition(" ")[2]} | ({"force": chain.force} if chain.force else {})
+        html = pipeline_card(
+            title, stages, last_figures(store, run_id, jobs), again("main", typed | own, {}, "")
+        )
+        store.client.log_text(run_id, html, FILE)
 
 
 def words(done: Done) -> tuple[str, str]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.errors import UserError
 from src.pipeline.caller import launched, launcher_run
-from src.pipeline.faults import explain
+from src.pipeline.faults import explain, is_away
 from src.pipeline.keys import (
     Key,
     make_key,
@@ -68,6 +70,8 @@ class Context:
     read
         Digests of what comes from outside and changes while people use it, as it was when the
         step read it: they take the place of those that the key was made with.
+    metrics
+        What the step has logged.
     """
 
     params: Any
@@ -83,6 +87,7 @@ class Context:
     made: dict[str, Output] = field(default_factory=dict)
     details: dict[str, Any] = field(default_factory=dict)
     read: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -168,6 +173,7 @@ class Context:
         """Log metrics on the run, all at once."""
         import mlflow
 
+        self.metrics |= metrics
         mlflow.log_metrics(dict(metrics), run_id=self.run_id)
 
     def log_params(self, params: Mapping[str, Any]) -> None:
@@ -303,7 +309,7 @@ def perform(
         temporary_folder() as folder,
         store.run(step.title(params), tags, logged) as run,
     ):
-        run_id = run.info.run_id
+        run_id, start = run.info.run_id, time.monotonic()
         context = Context(params, parts, inputs, run_id, folder, store, say, step, key, spaces)
         try:
             for name, made in inputs.items():
@@ -315,8 +321,10 @@ def perform(
                     outputs[name] = context.uploaded(name)
             outputs = {name: store.locate(made) for name, made in outputs.items()}
             check_outside(step, params, typed, inputs, key, context.read)
+            log_card(context, typed, reason, time.monotonic() - start)
         except BaseException as error:
             store.note_failure(run_id, one_line(error), error)
+            log_failure_card(context, typed, error)
             raise
         summary = context.details.get("summary", "")
         marks = {SUMMARY: summary}
@@ -326,6 +334,43 @@ def perform(
         store.describe(run_id, marks, f"{summary}\n\nWhy it ran: {reason}")
         store.seal(run_id, key, outputs, context.details)
     return Sealed(run_id, outputs, context.details)
+
+
+def log_card(context: Context, typed: Mapping[str, str], reason: str, seconds: float) -> None:
+    """Put a step's card beside its artifacts; one that cannot be drawn is said, and no failure."""
+    from src.cards.run_card import FILE, step_card
+
+    try:
+        title, command = context.step.title(context.params), command_of(context, typed)
+        html = step_card(context, title, reason, seconds, command)
+    except Exception as error:
+        context.say(f"{context.step.name}: its card could not be drawn: {one_line(error)}")
+        return
+    context.store.client.log_text(context.run_id, html, FILE)
+
+
+def log_failure_card(context: Context, typed: Mapping[str, str], error: BaseException) -> None:
+    """Put a card beside what a failed step has left: what went wrong, and the way out."""
+    from src.cards.run_card import FILE, failure_card, settings
+
+    if not isinstance(error, Exception) or is_away(error):
+        return
+    known = error if isinstance(error, UserError) else explain(error)
+    what, way_out = (known.message, known.hint) if known else (one_line(error), "")
+    with suppress(Exception):  # what failed may be the store; the step's own error is the news
+        title, command = context.step.title(context.params), command_of(context, typed)
+        html = failure_card(title, what, way_out, settings(context), command)
+        context.store.client.log_text(context.run_id, html, FILE)
+
+
+def command_of(context: Context, typed: Mapping[str, str]) -> str:
+    """Write the command that runs a step again on the same inputs and code."""
+    from src.cards.run_card import again
+
+    run = context.store.client.get_run(context.run_id)
+    commit = run.data.tags.get("mlflow.source.git.commit", "")
+    inputs = {name: made.uri for name, made in context.inputs.items()}
+    return again(context.step.name, typed, inputs, commit)
 
 
 def chosen(given: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:

@@ -378,6 +378,15 @@ class Store:
         query = f"tags.`{PARENT}` = '{parent_id}' AND tags.`{ENTRY_POINT}` = '{step}'"
         return self._search(query, 2)
 
+    def last_under(self, but: str, title: str) -> str:
+        """Name the run that stood for a job in the newest other pipeline run; empty if none did."""
+        for outcome in ("run", "accept", "reuse"):
+            tag = f"pipeline.{outcome}.{title}"
+            for run in self._search(f"tags.`{tag}` LIKE '%'", 2):
+                if run.info.run_id != but:
+                    return str(run.data.tags[tag])
+        return ""
+
     def failure(self, parent_id: str, step: str) -> str:
         """Read why the newest run of a step below a parent failed; empty if it could not say."""
         runs = self._below(parent_id, step)

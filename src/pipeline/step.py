@@ -124,6 +124,9 @@ class Step:
         Whether what a finished run did outside the pipeline is still there.
     group
         The parameter whose values make results of different kinds; empty if all are alike.
+    card
+        What its card shows besides what every card does, as "package.module:function" of the
+        context; it never counts for reuse.
     """
 
     name: str
@@ -138,6 +141,7 @@ class Step:
     instead: Callable[[Key, Callable[[str], Sealed | None]], Sealed | None] = lambda key, find: None
     holds: Callable[[Mapping[str, Any]], bool] = lambda details: True
     group: str = ""
+    card: str = ""
 
     def title(self, params: Any) -> str:
         """Name a run of it: the step, and its group where it has one."""
