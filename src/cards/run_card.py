@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from src.cards.card import Card, Section, Table, render
+from src.errors import UserError
 
 if TYPE_CHECKING:
     from src.pipeline.execute import Context
@@ -56,15 +57,13 @@ def step_card(context: Context, title: str, reason: str, seconds: float, command
     )
 
 
-def failure_card(
-    title: str, what: str, way_out: str, inputs: Mapping[str, Any], command: str
-) -> str:
-    """Write the card of a step that has failed: what, on which input, and the way out."""
-    sections = [Section("The way out", (way_out,))] if way_out else []
-    sections.append(
-        Section("On what", table=Table(("parameter or input", "value"), list(inputs.items())))
-    )
-    return render(Card(title, f"Failed: {what}", "bad", sections, command))
+def failure_card(title: str, error: UserError, given: Mapping[str, Any], command: str) -> str:
+    """Write the card of a step that has failed: what, the way out, and on which input."""
+    sections = [Section("The way out", (error.hint,))] if error.hint else []
+    if given:
+        table = Table(("parameter or input", "value"), list(given.items()))
+        sections.append(Section("On what", table=table))
+    return render(Card(title, f"Failed: {error.message}", "bad", sections, command))
 
 
 def settings(context: Context) -> dict[str, Any]:

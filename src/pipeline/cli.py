@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ from src.pipeline.execute import execute, one_line
 from src.pipeline.faults import explain, is_away
 from src.pipeline.jobs import check_step
 from src.pipeline.project import overview, usage
-from src.pipeline.results import FAILURE
+from src.pipeline.results import ENTRY_POINT, FAILURE
 from src.pipeline.step import Call, Step, all_steps, entry_points, nearest, read_arguments
 from src.pipeline.stopping import DRIVER, Stopped, stoppable
 
@@ -67,20 +68,20 @@ def dispatch(arguments: Sequence[str]) -> int:
         return entry.run(Call(typed, all_steps(), "--json" in flags))
     except UserError as error:
         console.complain(error)
-        note_failure(error)
+        note_failure(error, ["steps", *arguments])
         return MISTAKE
     except Exception as error:
         if known_fault := explain(error):
             console.complain(known_fault)
-            note_failure(error)
+            note_failure(error, ["steps", *arguments])
             return MISTAKE
         console.progress(traceback.format_exc().rstrip())
         console.progress(f"error: {one_line(error)}")
-        note_failure(error)
+        note_failure(error, ["steps", *arguments])
         return FAILED
 
 
-def note_failure(error: BaseException) -> None:
+def note_failure(error: BaseException, words: Sequence[str]) -> None:
     """Say on the launcher's run why it failed: it may have failed before it was taken up."""
     if not launched() or is_away(error):
         return
@@ -88,7 +89,15 @@ def note_failure(error: BaseException) -> None:
         from src.pipeline.patience import written
         from src.pipeline.runs import Store
 
-        written(Store().client.set_tag, launcher_run(), FAILURE, one_line(error))
+        client, run_id = Store().client, launcher_run()
+        tags = client.get_run(run_id).data.tags
+        written(client.set_tag, run_id, FAILURE, one_line(error))
+        if FAILURE not in tags:  # else the step has said more in a card of its own
+            from src.cards.run_card import FILE, failure_card
+
+            known = error if isinstance(error, UserError) else UserError(one_line(error), "")
+            title, command = tags.get(ENTRY_POINT, "a step"), shlex.join(["python", "-m", *words])
+            client.log_text(run_id, failure_card(title, known, {}, command), FILE)
 
 
 def note_stop(why: str) -> None:

@@ -356,10 +356,10 @@ def log_failure_card(context: Context, typed: Mapping[str, str], error: BaseExce
     if not isinstance(error, Exception) or is_away(error):
         return
     known = error if isinstance(error, UserError) else explain(error)
-    what, way_out = (known.message, known.hint) if known else (one_line(error), "")
+    known = known or UserError(one_line(error), "")
     with suppress(Exception):  # what failed may be the store; the step's own error is the news
         title, command = context.step.title(context.params), command_of(context, typed)
-        html = failure_card(title, what, way_out, settings(context), command)
+        html = failure_card(title, known, settings(context), command)
         context.store.client.log_text(context.run_id, html, FILE)
 
 

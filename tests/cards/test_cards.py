@@ -12,6 +12,7 @@ from src.cards.card import MOST_ROWS, Card, Figure, Link, Section, Table, render
 from src.cards.pipeline_card import Stage, chain, pipeline_card
 from src.cards.run_card import failure_card
 from src.cards.topics_card import topic_map
+from src.errors import UserError
 
 pytestmark = pytest.mark.unit
 
@@ -117,10 +118,9 @@ def test_long_tables_are_cut_and_say_so() -> None:
 
 
 def test_a_failure_says_what_and_the_way_out_first() -> None:
-    page = failure_card(
-        "split", "no dates", "-P split_by=random", {"entries": "runs:/1/e"}, "again"
-    )
-    text = check(page).text
+    given = {"entries": "runs:/1/e"}
+    error = UserError("no dates", "-P split_by=random")
+    text = check(failure_card("split", error, given, "again")).text
     order = [text.index(word) for word in ("no dates", "-P split_by=random", "runs:/1/e", "again")]
     assert order == sorted(order)
 
