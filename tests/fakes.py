@@ -218,8 +218,15 @@ def run_steps(
     project: Path, *words: str, folder: Path | None = None, **env: str
 ) -> subprocess.CompletedProcess[str]:
     """Run `python -m steps …` of a project."""
+    return run_python(project, "-m", "steps", *words, folder=folder, **env)
+
+
+def run_python(
+    project: Path, *words: str, folder: Path | None = None, **env: str
+) -> subprocess.CompletedProcess[str]:
+    """Run Python in a project."""
     return subprocess.run(
-        [sys.executable, "-m", "steps", *words],
+        [sys.executable, *words],
         cwd=project,
         env=environment(folder or project.parent, **env),
         capture_output=True,
