@@ -64,11 +64,11 @@ class Finding:
     def sentence(self, last: str) -> str:
         """Say what was found, what was expected and where to look."""
         rule, found = self.rule, self.measured
-        above = self.broken == "at_most"
-        sure = f"surely over {rule.show(found.low)}" if above else f"under {rule.show(found.high)}"
+        side, end = ("over", found.low) if self.broken == "at_most" else ("under", found.high)
         said = rule.said.format(value=rule.show(found.value), last=last)
+        sure = f"surely {side} {rule.show(end)}" if end != found.value else ""
         limit = f"{self.broken.replace('_', ' ')} {rule.show(getattr(rule, self.broken))}"
-        notes = "; ".join(filter(None, (found.note, f"{sure}, expected {limit}")))
+        notes = "; ".join(filter(None, (found.note, sure, f"expected {limit}")))
         return f"{rule.name}: {said} ({notes}). {rule.advice}"
 
 

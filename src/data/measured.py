@@ -9,6 +9,7 @@ from itertools import pairwise
 
 CONFIDENCE = 0.999  # a false alarm stops a pipeline, and there are some twenty chances for one
 Z = 3.290526731  # so many standard deviations to either side hold that share of a normal
+FEWEST = 30  # entries on either side of a shift: of fewer its distribution is another
 
 
 @dataclass(frozen=True)
@@ -22,18 +23,20 @@ class Measured:
 
 
 def share(count: int, n: int) -> Measured | None:
-    """Measure a share of n with Wilson's (1927) interval; None of nothing.
+    """Measure a share of n with the exact interval of Clopper and Pearson (1934); None of nothing.
 
     >>> found = share(3, 3)
-    >>> round(found.low, 3), found.value
-    (0.217, 1.0)
+    >>> round(found.low, 3), found.value, found.high
+    (0.079, 1.0, 1.0)
     """
+    from scipy.special import betaincinv
+
     if not n:
         return None
-    p, extra = count / n, Z * Z / n
-    middle = (p + extra / 2) / (1 + extra)
-    reach = Z * math.sqrt(p * (1 - p) / n + extra / (4 * n)) / (1 + extra)
-    return Measured(p, max(0.0, middle - reach), min(1.0, middle + reach))
+    beyond = (1 - CONFIDENCE) / 2
+    low = float(betaincinv(count, n - count + 1, beyond)) if count else 0.0
+    high = float(betaincinv(count + 1, n - count, 1 - beyond)) if count < n else 1.0
+    return Measured(count / n, low, high)
 
 
 def median(counts: Mapping[int, int]) -> Measured | None:
@@ -83,11 +86,11 @@ def shift(now: Mapping[str, int], before: Mapping[str, int]) -> Measured | None:
     The index is the sum of (p - q) ln(p / q) over the kinds (Jeffreys, 1946; Siddiqi, 2006, takes
     0.25 for a major shift), half an entry added to each count. Where nothing has moved it is
     distributed as (1/n + 1/m) times chi-squared (Yurdakul and Naranjo, 2020): the low end is 0
-    while 99.9 % of such samples would show as much.
+    where 99.9 % of such samples show as much or less. None where either side has under 30 entries.
 
     >>> shift({"a": 50, "b": 50}, {"a": 500, "b": 500}).value
     0.0
-    >>> shift({"a": 4, "b": 0}, {"a": 0, "b": 4}).low
+    >>> shift({"a": 20, "b": 20}, {"a": 30, "b": 10}).low
     0.0
     >>> moved = shift({"a": 90, "b": 10}, {"a": 50, "b": 50})
     >>> round(moved.value, 2), moved.low == moved.value, moved.note
@@ -97,7 +100,7 @@ def shift(now: Mapping[str, int], before: Mapping[str, int]) -> Measured | None:
 
     n, m = sum(now.values()), sum(before.values())
     kinds = sorted({kind for counts in (now, before) for kind, count in counts.items() if count})
-    if not (n and m):
+    if min(n, m) < FEWEST:
         return None
     if len(kinds) < 2:
         return Measured(0.0, 0.0, 0.0)

@@ -75,7 +75,9 @@ class Rule:
 
     def show(self, value: float) -> str:
         """Write a value or a limit."""
-        return f"{value:,.3g}" if self.counted else f"{100 * value:.3g} %"
+        if not self.counted:
+            return f"{100 * value:.3g} %"
+        return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def dropped(why: str) -> Callable[[Look], Measured | None]:
