@@ -6,7 +6,6 @@ import hashlib
 import json
 import math
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     import pandera.pandas as pandera
 
 STRICT, WARN, OFF = WORDS = ("strict", "warn", "off")
-READERS = {".toml": tomllib.loads, ".json": json.loads}
+ENDINGS = (".toml", ".json")
 ENDS = ("at_least", "at_most")
 PLAIN = re.compile(r"\w{1,40}")  # what a message quotes of a file: it might be the wrong one
 EXAMPLE = 'In TOML: empty_texts = {at_most = 0.2} or largest_label = "off".'
@@ -83,13 +82,16 @@ def read_expectations(given: str) -> Expectations:
     if given in WORDS:
         return Expectations(action=given)
     path = caller_folder() / Path(given).expanduser()
-    if path.suffix not in READERS:
+    if path.suffix not in ENDINGS:
         raise UserError(
             f"expectations={given} is neither strict, warn or off nor a file of limits.",
             nearest(given, WORDS) + " A file ends in .toml or .json.",
         )
+    import tomllib
+
     try:
-        content = READERS[path.suffix](path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        content = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
     except OSError:
         raise UserError(f"there is no file {path}.", "Look at the path of expectations.") from None
     except ValueError:
