@@ -66,7 +66,7 @@ def judge(context: Context, params: IngestParams, report: IngestReport) -> None:
     run_id, last = last_accepted(context, name)
     cuts = params.cuts or sources.find(params.source).cut_points
     today = datetime.now(UTC).date()
-    look = Look(report.profile, last, today, cuts == MOOD_CUTS, expected.languages)
+    look = Look(report.profile, last, today, cuts == MOOD_CUTS)
     findings = expectations.judge(look, expected.rules)
     context.log_table("expectations.json", expectations.table(findings))
     said = expectations.verdict(findings, f"run {run_id[:8]}…")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.data.measured import Measured
-from src.data.rules import ENGLISH, RULES, Look, Rule
+from src.data.rules import RULES, Look, Rule
 from src.errors import UserError
 from src.pipeline.caller import caller_folder
 from src.pipeline.step import nearest
@@ -35,14 +35,11 @@ class Expectations:
     ----------
     rules
         Those in force.
-    languages
-        Codes of the languages that are expected.
     action
         "strict": the data are refused; "warn": they are only warned of; "off": nobody looks.
     """
 
     rules: tuple[Rule, ...] = RULES
-    languages: tuple[str, ...] = ENGLISH
     action: str = STRICT
 
 
@@ -110,35 +107,19 @@ def read_limits(content: Mapping[str, Any], where: str) -> Expectations:
         A rule is unknown, or a limit is none.
     """
     named = {rule.name: rule for rule in RULES}
-    languages: tuple[str, ...] = ENGLISH
     action = STRICT
     for name, value in content.items():
-        if name == "languages":
-            languages = read_languages(value, where)
-        elif name == "action":
+        if name == "action":
             if value not in WORDS:
                 raise UserError(f"{where}: unknown action.", f"Known: {', '.join(WORDS)}.")
             action = value
         elif name not in named:
-            known = [*named, "languages", "action"]
+            known = [*named, "action"]
             shown = f" {name!r}" if PLAIN.fullmatch(name) else " of such a name"
             raise UserError(f"{where}: there is no rule{shown}.", nearest(name, known))
         else:
             named[name] = limited(named[name], value, where)
-    return Expectations(tuple(named.values()), languages, action)
-
-
-def read_languages(value: Any, where: str) -> tuple[str, ...]:
-    """Read codes of languages.
-
-    Raises
-    ------
-    UserError
-        It is no list of words.
-    """
-    if not (isinstance(value, list) and value and all(isinstance(word, str) for word in value)):
-        raise UserError(f"{where}: languages is no list of codes.", 'languages = ["en", "de"]')
-    return tuple(value)
+    return Expectations(tuple(named.values()), action)
 
 
 def limited(rule: Rule, value: Any, where: str) -> Rule:
@@ -185,7 +166,7 @@ def fingerprint(given: str) -> str:
         return given
     said = read_expectations(given)
     limits = [(rule.name, rule.at_least, rule.at_most) for rule in said.rules]
-    text = json.dumps([limits, said.languages, said.action])
+    text = json.dumps([limits, said.action])
     return hashlib.sha256(text.encode()).hexdigest()
 
 

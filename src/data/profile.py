@@ -17,9 +17,8 @@ import pyarrow.compute as pc
 from src.data.labels import MOOD_SCALE
 
 FORMAT = 1  # of the file; a profile of another one is not compared with
-MOST_KINDS = 1_000  # files or languages that are told apart; those met later count as OTHERS
+MOST_KINDS = 1_000  # files that are told apart; those met later count as OTHERS
 OTHERS = "others"
-UNKNOWN = "unknown"
 BITS = 7  # a number counts as what its first seven bits say: exact to 127, then to a 64th
 
 # Two words, or a letter that is not ASCII: several scripts write no spaces. Ids, dates, links and
@@ -43,9 +42,10 @@ class Profile:
         Entries by length in characters, as `coarse` has it.
     wordless
         Entries of less than two words.
-    labels, languages
-        Entries by label ("none" without one) and by language ("unknown" without one); languages
-        are empty where nobody told them.
+    labels
+        Entries by label, "none" for those without.
+    languages
+        Rows that left for their language, by its code; empty where nobody told it.
     sources
         Entries by the file or table that they came from.
     months
@@ -101,20 +101,25 @@ class Profiler:
     def __init__(self) -> None:
         self.entries = self.wordless = self.off_scale = self.without_author = 0
         self.lengths, self.scores = Counter[float](), Counter[float]()
-        self.labels, self.languages = Counter[str](), Counter[str]()
-        self.sources, self.months = Counter[str](), Counter[int]()
+        self.labels, self.sources = Counter[str](), Counter[str]()
+        self.months = Counter[int]()
         self.ends = list[float]()
 
     def watch(
         self, batches: Iterable[pa.RecordBatch | pa.Table]
     ) -> Iterator[pa.RecordBatch | pa.Table]:
-        """Pass entries on, each batch counted. A column `language` counts where there is one."""
+        """Pass entries on, each batch counted."""
         for batch in batches:
             self._count(batch)
             yield batch
 
     def profile(
-        self, rows: int, authors: int, dropped: Mapping[str, int], unreadable: Mapping[str, int]
+        self,
+        rows: int,
+        authors: int,
+        dropped: Mapping[str, int],
+        unreadable: Mapping[str, int],
+        languages: Mapping[str, int] | None = None,
     ) -> Profile:
         """Give the profile, with what only cleaning knows."""
         months = {f"{at // 12:04}-{at % 12 + 1:02}": n for at, n in sorted(self.months.items())}
@@ -127,7 +132,7 @@ class Profiler:
             lengths={int(length): n for length, n in sorted(self.lengths.items())},
             wordless=self.wordless,
             labels=dict(sorted(self.labels.items())),
-            languages=dict(sorted(self.languages.items())),
+            languages=dict(sorted((languages or {}).items())),
             sources=dict(sorted(self.sources.items())),
             months=months,
             scores=dict(sorted(self.scores.items())),
@@ -144,9 +149,7 @@ class Profiler:
         self.lengths.update(_tally(coarse(_numbers(pc.utf8_length(texts)))))
         self.without_author += batch.column("author").null_count
         _count_kinds(self.labels, batch.column("label"), "none")
-        _count_kinds(self.sources, batch.column("source"), UNKNOWN)
-        if "language" in batch.schema.names:
-            _count_kinds(self.languages, batch.column("language"), UNKNOWN)
+        _count_kinds(self.sources, batch.column("source"), "unknown")
         # Without a zone Arrow looks nothing up; all are UTC.
         dates = batch.column("created_at").drop_null().cast(pa.timestamp("us"))
         months = _numbers(pc.year(dates)) * 12 + _numbers(pc.month(dates)) - 1

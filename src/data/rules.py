@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 LONG = 50_000  # characters: several texts in one cell, as when a quotation mark is never closed
 EARLIEST = "1900-01"
-ENGLISH = ("en",)
 MAJOR_SHIFT = 0.25  # of the population stability index
 
 
@@ -34,15 +33,12 @@ class Look:
         A date after whose month nothing can have been written.
     on_mood_scale
         Whether the cut points are those of a scale of 1 to 10.
-    languages
-        Those that are expected.
     """
 
     now: Profile
     last: Profile | None
     today: date
     on_mood_scale: bool = False
-    languages: tuple[str, ...] = ENGLISH
 
 
 @dataclass(frozen=True)
@@ -114,13 +110,6 @@ def off_scale(look: Look) -> Measured | None:
     return share(look.now.off_scale, sum(look.now.scores.values())) if look.on_mood_scale else None
 
 
-def other_languages(look: Look) -> Measured | None:
-    """Measure the share of entries in other languages than expected, of those that are known."""
-    known = {name: n for name, n in look.now.languages.items() if name != "unknown"}
-    other = sum(n for name, n in known.items() if name not in look.languages)
-    return share(other, sum(known.values()))
-
-
 def repeats(data: Profile) -> Mapping[str, int]:
     """Count rows that repeat a text, and the others."""
     return two("repeated", data.dropped.get("duplicate text", 0), "new", data.rows)
@@ -129,6 +118,11 @@ def repeats(data: Profile) -> Mapping[str, int]:
 def named(data: Profile) -> Mapping[str, int]:
     """Count entries without an author, and the others."""
     return two("without an author", data.without_author, "with one", data.entries)
+
+
+def spoken(data: Profile) -> Mapping[str, int]:
+    """Count rows by the language that they left for, and those that stayed."""
+    return {**data.languages, "those that stay": data.rows - sum(data.languages.values())}
 
 
 def dated(data: Profile) -> Mapping[str, int]:
@@ -273,9 +267,9 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "other_languages",
-        other_languages,
-        "{value} of entries are in a language that is not expected",
-        "Name those that are, as languages in a file of your own limits.",
+        dropped("other language"),
+        "{value} of rows are in another language than those that stay",
+        "Are the languages that stay the right ones? " + TEXTS,
         at_most=0.5,
     ),
     Rule(
@@ -289,7 +283,7 @@ RULES: tuple[Rule, ...] = (
     drift("duplicates", lambda data, last: repeats(data), "Was it exported or joined twice?"),
     drift("lengths", lambda data, last: in_tenths(data.lengths, last.lengths)),
     drift("labels", lambda data, last: data.labels),
-    drift("languages", lambda data, last: data.languages),
+    drift("languages", lambda data, last: spoken(data)),
     drift("authors", lambda data, last: named(data)),
     drift("dates", lambda data, last: dated(data)),
 )

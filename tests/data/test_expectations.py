@@ -37,7 +37,7 @@ USUAL = Profile(
     lengths={40: 400, 80: 800, 200: 800},
     wordless=20,
     labels={"negative": 500, "neutral": 500, "none": 100, "positive": 900},
-    languages={"de": 50, "en": 1900, "unknown": 50},
+    languages={"de": 50},
     months={"2026-04": 1_000, "2026-05": 900},
     scores={5.0: 1_900},
     without_author=100,
@@ -77,7 +77,7 @@ def test_usual_data_pass_with_and_without_earlier_ones() -> None:
         ("wordless_texts", {"wordless": N}),
         ("largest_label", {"labels": {"positive": N}}),
         ("scores_off_scale", {"off_scale": 200}),
-        ("other_languages", {"languages": {"en": 200, "de": 1_800}}),
+        ("other_languages", {"dropped": {"other language": 1_800}}),
     ],
 )
 def test_what_is_wrong_breaks_its_rule_and_no_other(name: str, change: dict[str, Any]) -> None:
@@ -87,7 +87,10 @@ def test_what_is_wrong_breaks_its_rule_and_no_other(name: str, change: dict[str,
 @pytest.mark.parametrize(
     ("name", "change"),
     [
-        ("rows_against_last", {"rows": N // 10, "dropped": {"duplicate text": 6}}),
+        (
+            "rows_against_last",
+            {"rows": N // 10, "dropped": {"duplicate text": 6}, "languages": {"de": 5}},
+        ),
         ("duplicates_against_last", {"dropped": {"duplicate text": 700}}),
         ("lengths_against_last", {"lengths": {40: 2_000}}),
         (
@@ -95,7 +98,7 @@ def test_what_is_wrong_breaks_its_rule_and_no_other(name: str, change: dict[str,
             {"labels": {"negative": 1_500, "neutral": 200, "none": 100, "positive": 200}},
         ),
         ("labels_against_last", {"labels": {"none": N}}),
-        ("languages_against_last", {"languages": {"en": 1_200, "de": 800}}),
+        ("languages_against_last", {"languages": {"de": 800}}),
         ("authors_against_last", {"without_author": N}),
         ("dates_against_last", {"months": {}}),
     ],
@@ -118,7 +121,7 @@ SHARES = [
     ("ancient_dates", lambda n, k: replace(USUAL, months={"1900-01": n - k, "1899-12": k})),
     ("scores_off_scale", lambda n, k: replace(USUAL, scores={5.0: n}, off_scale=k)),
     ("largest_label", lambda n, k: replace(USUAL, labels={"neutral": k, "positive": n - k})),
-    ("other_languages", lambda n, k: replace(USUAL, languages={"en": n - k, "fr": k})),
+    ("other_languages", lambda n, k: replace(USUAL, rows=n, dropped={"other language": k})),
 ]
 
 
@@ -171,7 +174,7 @@ def test_new_samples_of_the_same_data_pass() -> None:
         n = draw.choice((20, 200, 2_000))
         labels = Counter(draw.choices(("negative", "neutral", "positive"), (2, 3, 5), k=n))
         lengths = Counter(round(draw.lognormvariate(5, 0.8)) for _ in range(n))
-        languages = Counter(draw.choices(("en", "de"), (19, 1), k=n))
+        languages = sum(draw.random() < 0.05 for _ in range(n))
         twice = sum(draw.random() < 0.1 for _ in range(n))
         return Profile(
             rows=n + twice,
@@ -180,7 +183,7 @@ def test_new_samples_of_the_same_data_pass() -> None:
             dropped={"duplicate text": twice},
             lengths=lengths,
             labels=labels,
-            languages=languages,
+            languages={"de": languages},
             months={"2026-03": n},
             without_author=sum(draw.random() < 0.3 for _ in range(n)),
         )
@@ -195,12 +198,8 @@ def test_new_samples_of_the_same_data_pass() -> None:
 def test_what_is_not_there_is_not_measured() -> None:
     bare = Profile(rows=5, entries=5, authors=0, lengths={40: 5}, labels={"none": 5})
     names = {found.rule.name for found in judge(Look(bare, None, TODAY), RULES)}
-    assert not names & {"largest_label", "other_languages", "future_dates", "scores_off_scale"}
+    assert not names & {"largest_label", "future_dates", "scores_off_scale"}
     assert not {name for name in names if name.endswith("against_last")}
-    older = replace(USUAL, languages={})
-    assert "languages_against_last" not in {
-        found.rule.name for found in judge(Look(USUAL, older, TODAY), RULES)
-    }
 
 
 def test_a_verdict_names_the_rule_the_share_the_limit_and_where_to_look() -> None:
@@ -209,7 +208,8 @@ def test_a_verdict_names_the_rule_the_share_the_limit_and_where_to_look() -> Non
         "1 expectation of the data broken: empty_texts: 30 % of rows have no text (surely over "
         "26.7 %; expected at most 10 %). Is -P text_column the column of texts?"
     )
-    drifted = replace(USUAL, labels={"negative": 1_900, "positive": 100}, rows=100, dropped={})
+    labels = {"negative": 1_900, "positive": 100}
+    drifted = replace(USUAL, labels=labels, rows=100, dropped={}, languages={})
     said = verdict(judge(Look(drifted, USUAL, TODAY), RULES), "run 12ab…")
     assert said.startswith("2 expectations of the data broken: rows_against_last: there are 0.05")
     assert "times as many rows as in run 12ab…" in said
@@ -240,18 +240,17 @@ def test_words_and_files(tmp_path: Path) -> None:
     assert read_expectations("off").action == "off"
     given = file(
         tmp_path,
-        'languages = ["de"]\naction = "warn"\nlargest_label = "off"\n'
+        'action = "warn"\nlargest_label = "off"\n'
         "empty_texts = {at_most = 0.5}\nrows = {at_least = 10_000}\n",
     )
     found = read_expectations(given)
-    assert (found.languages, found.action) == (("de",), "warn")
+    assert found.action == "warn"
     bad = replace(
         USUAL,
         dropped={EMPTY: 900},
         labels={"positive": N},
-        languages={"de": N},
     )
-    assert broken(bad, rules=found.rules, languages=found.languages) == {"rows"}
+    assert broken(bad, rules=found.rules) == {"rows"}
     (rows,) = [
         finding.sentence("")
         for finding in judge(Look(USUAL, None, TODAY), found.rules)
@@ -280,8 +279,6 @@ def test_limits_count_by_what_they_say_and_not_by_where_they_lie(tmp_path: Path)
         ("empty_texts = {at_most = nan}", "a limit of empty_texts is no number", ""),
         ("empty_texts = {at_most = 30}", "empty_texts is a share", "0 to 1"),
         ("median_length = {at_least = 30_000}", "at least 30000 and at most 20000", "Give both"),
-        ("languages = 'en'", "languages is no list", '["en", "de"]'),
-        ("languages = []", "languages is no list", ""),
         ("action = 'SECRET'", "unknown action", "strict, warn, off"),
         ("SECRET", "limits.toml is no TOML", ""),
     ],
