@@ -72,8 +72,8 @@ def judge(context: Context, params: IngestParams, report: IngestReport) -> None:
     said = expectations.verdict(findings, f"run {run_id[:8]}…")
     if not said:
         return
+    context.details["broken"] = [found.rule.name for found in findings if found.broken]
     if expected.action == expectations.WARN:
-        context.details["warning"] = said
         context.details["summary"] += f"; warning: {said}"
         return
     context.details["refused"] = True

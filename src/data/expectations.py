@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandera.pandas as pandera
 
 STRICT, WARN, OFF = WORDS = ("strict", "warn", "off")
+SHOWN = 4  # broken expectations that are told of at length
 ENDINGS = (".toml", ".json")
 ENDS = ("at_least", "at_most")
 PLAIN = re.compile(r"\w{1,40}")  # what a message quotes of a file: it might be the wrong one
@@ -228,7 +229,10 @@ def finite(number: float) -> float | None:
 
 
 def verdict(findings: list[Finding], last: str) -> str:
-    """Say which expectations are broken, in a sentence each; empty where all hold."""
-    said = [found.sentence(last) for found in findings if found.broken]
-    number = f"{len(said)} expectation{'s' if len(said) > 1 else ''} of the data broken"
+    """Say which expectations are broken, the first few in a sentence each; empty if all hold."""
+    broken = [found for found in findings if found.broken]
+    number = f"{len(broken)} expectation{'s' if len(broken) > 1 else ''} of the data broken"
+    said = [found.sentence(last) for found in broken[:SHOWN]]
+    if more := ", ".join(found.rule.name for found in broken[SHOWN:]):
+        said.append(f"Also {more}.")
     return f"{number}: {' '.join(said)}" if said else ""

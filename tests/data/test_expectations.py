@@ -218,6 +218,15 @@ def test_a_verdict_names_the_rule_the_share_the_limit_and_where_to_look() -> Non
     assert verdict(judge(Look(USUAL, None, TODAY), RULES), "") == ""
 
 
+def test_of_many_broken_expectations_a_few_are_told_at_length() -> None:
+    dropped = {EMPTY: N // 2, "duplicate text": N // 2, "repeated id": N // 2}
+    bad = replace(USUAL, dropped=dropped, lengths={90_000: N}, wordless=N, months={"9999-01": N})
+    said = verdict(judge(Look(bad, None, TODAY), RULES), "")
+    assert said.startswith("7 expectations of the data broken: empty_texts: 50 %")
+    assert said.endswith("Also median_length, long_texts, wordless_texts.")
+    assert len(said) < 1_000
+
+
 def test_a_table_of_all_findings_can_be_written_as_json() -> None:
     findings = judge(Look(replace(USUAL, lengths={4: 3}), None, TODAY), RULES)
     table = json.loads(json.dumps(expectations.table(findings), allow_nan=False))
