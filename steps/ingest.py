@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from src.data import sources
+from src.data import expectations, sources
+from src.data.labels import MOOD_CUTS
 from src.data.sources import IngestParams, Reading
 from src.pipeline.caller import caller_folder
 from src.pipeline.execute import Context
 from src.pipeline.step import Part, Step
+
+if TYPE_CHECKING:
+    from src.data.ingestion import IngestReport
+    from src.data.profile import Profile
+
+PROFILE = "profile.json"
 
 
 def located(params: IngestParams) -> IngestParams:
@@ -21,7 +30,7 @@ def located(params: IngestParams) -> IngestParams:
 
 
 def run(context: Context) -> None:
-    """Write the entries; count what came in and what was dropped."""
+    """Write the entries; count what came in and what was dropped; judge what is left."""
     from src.data.ingestion import ingest
 
     ((_, params),) = context.parts
@@ -36,13 +45,63 @@ def run(context: Context) -> None:
         context.read["source"] = reading.digest
     if reading.versions.exists():
         context.keep("versions")
+    report.profile.write(context.output(PROFILE))
+    context.keep(PROFILE)
     context.log_metrics(report.metrics)
     context.details["summary"] = report.sentence
+    judge(context, located(params), report)
+
+
+def judge(context: Context, params: IngestParams, report: IngestReport) -> None:
+    """Refuse data that break expectations, or warn of them."""
+    from datetime import UTC, datetime
+
+    from src.data.rules import Look
+
+    expected = expectations.read_expectations(params.expectations)
+    name = hashlib.sha256(params.source.encode()).hexdigest()[:16]
+    context.details["source"] = name
+    if expected.action == expectations.OFF:
+        return
+    run_id, last = last_accepted(context, name)
+    cuts = params.cuts or sources.find(params.source).cut_points
+    today = datetime.now(UTC).date()
+    look = Look(report.profile, last, today, cuts == MOOD_CUTS)
+    findings = expectations.judge(look, expected.rules)
+    context.log_table("expectations.json", expectations.table(findings))
+    said = expectations.verdict(findings, f"run {run_id[:8]}…")
+    if not said:
+        return
+    context.details["broken"] = [found.rule.name for found in findings if found.broken]
+    if expected.action == expectations.WARN:
+        context.details["summary"] += f"; warning: {said}"
+        return
+    context.details["refused"] = True
+    context.details["summary"] += (
+        f"; stopped: {said} Put the source right, or go on all the same: -P expectations=warn"
+    )
+
+
+def last_accepted(context: Context, name: str) -> tuple[str, Profile | None]:
+    """Find the newest accepted reading of the same source, and the run that it is of.
+
+    It is no part of the key: a content is judged once, by what was accepted before it, and reused
+    as it was judged. Else each reading would be new to the next one.
+    """
+    from src.data.profile import Profile
+
+    for past in context.past():
+        made = past.outputs.get(PROFILE)
+        if made and past.details.get("source") == name:
+            found = Profile.read(context.bring(made, f"last/{past.run_id}"))
+            if found:
+                return past.run_id, found
+    return "", None
 
 
 def earlier(context: Context) -> Path | None:
     """Bring what an ingest of the same source with the same settings has left."""
-    for past in context.earlier("source"):
+    for past in context.earlier("source", "expectations"):
         if "versions" in past.outputs:
             for name in ("entries", "versions"):
                 folder = context.bring(past.outputs[name], f"earlier/{name}")
@@ -71,5 +130,8 @@ ENTRY = Step(
     run,
     writes=("entries",),
     parts=parts,
+    check=lambda params: expectations.check(params.expectations),
+    outside=lambda params, inputs: {"expectations": expectations.fingerprint(params.expectations)},
+    halts=True,
     card="src.cards.ingest_card:ingest_card",
 )

@@ -13,12 +13,15 @@ def run(call: Call) -> int:
     from src.pipeline.driver import Chain
     from src.pipeline.opening import open_store
 
-    rows = list(Chain(jobs, open_store(), params.force, params.accept).plan())
+    chain = Chain(jobs, open_store(), params.force, params.accept)
+    rows = list(chain.plan())
     if call.as_json:
         console.say_json({"steps": [done.as_dict() for done in rows]})
     else:
         for done in rows:
             console.say(console.row(done.job.title, done.outcome, done.reason))
+        if chain.halted:
+            console.say(chain.halted)
     return 0
 
 

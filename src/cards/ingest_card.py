@@ -2,35 +2,82 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from src.cards.card import Card, Section
-from src.cards.figures import bars, parts
+from src.cards.card import Card, Section, Table
+from src.cards.figures import bars, columns_of, lines, parts
 from src.data import LABELS, SIDES
 
 if TYPE_CHECKING:
+    from src.data.profile import Profile
     from src.pipeline.execute import Context
 
 
 def ingest_card(context: Context) -> Card:
-    """Show how many rows came in, why some left, and what labels the others have."""
-    metrics = context.metrics
-    rows, entries = metrics["rows"], metrics["entries"]
-    dropped = _group(context, "dropped_")
-    figures = [bars(_group(context, "label_"), "Entries by label", ("label", "entries"))]
-    if dropped:
+    """Show what came in, what was left out and why, and what the entries are like, in counts."""
+    from src.data.profile import Profile
+
+    profile = Profile.read(context.output("profile.json"))
+    if profile is None:
+        raise ValueError("this project cannot read the profile that it has written")
+    figures = [bars(_floats(profile.labels), "Entries by label", ("label", "entries"))]
+    if len(profile.sources) > 1:
+        figures.append(bars(_floats(profile.sources), "Entries by source", ("source", "entries")))
+    if profile.dropped:
         caption = "Rows that were left out, by reason"
-        figures.append(bars(dropped, caption, ("reason", "rows")))
-    if unreadable := _group(context, "unreadable_"):
+        figures.append(bars(_floats(profile.dropped), caption, ("reason", "rows")))
+    if profile.languages:
+        caption = "Rows that left for their language"
+        figures.append(bars(_floats(profile.languages), caption, ("language", "rows")))
+    if any(profile.unreadable.values()):
         caption = "Values that could not be read and so are not given, by column"
-        figures.append(bars(unreadable, caption, ("column", "values")))
+        figures.append(bars(_floats(profile.unreadable), caption, ("column", "values")))
+    sections = [Section("What came in", figures=figures), _shape(profile)]
+    if broken := context.details.get("broken"):
+        words = (
+            "Rules that the data break; the table expectations.json beside this card has the "
+            "share and the limit of each.",
+        )
+        rows = [(str(name).replace("_", " "),) for name in broken]
+        sections.insert(0, Section("Expectations", words, Table(("rule",), rows)))
+    share = 1 - profile.entries / profile.rows if profile.rows else 0.0
     facts = [
-        ("entries", f"{entries:,.0f}"),
-        ("rows read", f"{rows:,.0f}"),
-        ("left out", f"{1 - entries / rows:.1%}"),
-        ("authors", f"{metrics['authors']:,.0f}"),
+        ("entries", f"{profile.entries:,}"),
+        ("rows read", f"{profile.rows:,}"),
+        ("left out", f"{share:.1%}"),
+        ("authors", f"{profile.authors:,}"),
     ]
-    return Card("", "", "good", [Section("What came in", figures=figures)], facts=facts)
+    return Card("", "", "bad" if broken else "good", sections, facts=facts)
+
+
+def _shape(profile: Profile) -> Section:
+    """Draw how long entries are, when they were written, and what their scores are."""
+    figures = []
+    if profile.lengths:
+        edges = [float(2**power) for power in range(max(profile.lengths).bit_length() + 1)]
+        counts = [0] * (len(edges) - 1)
+        for length, count in profile.lengths.items():
+            counts[max(1, length).bit_length() - 1] += count
+        first = next(place for place, count in enumerate(counts) if count)
+        caption = "Entries by their length in characters"
+        drawn = columns_of(edges[first:], counts[first:], caption, "characters", log=True)
+        figures.append(drawn)
+    if len(profile.months) > 1:
+        months = sorted(profile.months)
+        counted = {"entries": [float(profile.months[month]) for month in months]}
+        figures.append(lines(months, counted, "Entries by month", "entries"))
+    if profile.scores:
+        scores = dict(sorted(profile.scores.items())[:24])
+        named = {f"{score:g}": float(count) for score, count in scores.items()}
+        figures.append(bars(named, "Entries by score", ("score", "entries")))
+    return Section("What they are like", figures=figures)
+
+
+def _floats(counts: Mapping[str, int]) -> dict[str, float]:
+    """Give counts, the largest first."""
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return {name: float(count) for name, count in ordered}
 
 
 def split_card(context: Context) -> Card:
@@ -65,13 +112,3 @@ def split_card(context: Context) -> Card:
     facts = [(side, f"{size:,.0f} ({size / total:.0%})") for side, size in sizes.items()]
     facts.append(("near-duplicates left out", f"{sum(near.values()):,.0f}"))
     return Card("", "", "good", sections, facts=facts)
-
-
-def _group(context: Context, prefix: str) -> dict[str, float]:
-    """Give the metrics of one kind by what they count, the largest first."""
-    found = {
-        name.removeprefix(prefix).replace("_", " "): value
-        for name, value in context.metrics.items()
-        if name.startswith(prefix)
-    }
-    return dict(sorted(found.items(), key=lambda item: -item[1]))

@@ -11,6 +11,7 @@ import pyarrow as pa
 from src.data.cleaning import Cleaner
 from src.data.labels import Labels
 from src.data.privacy import pseudonym
+from src.data.profile import Profile, Profiler
 from src.data.schema import ENTRIES
 from src.data.sources import IngestParams, Reading, find
 
@@ -33,6 +34,8 @@ class IngestReport:
         How many there are.
     public
         Whether the texts are public.
+    profile
+        The entries in counts.
     """
 
     rows: int
@@ -42,6 +45,7 @@ class IngestReport:
     labels: Mapping[str, int]
     authors: int
     public: bool
+    profile: Profile
 
     @property
     def sentence(self) -> str:
@@ -89,6 +93,7 @@ def ingest(
     """
     source = find(params.source)
     cleaner = Cleaner(Labels(params.label_map, params.cuts or source.cut_points), pseudonym)
+    profiler = Profiler()
 
     def watched(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
         for table in tables:
@@ -97,7 +102,7 @@ def ingest(
 
     go_on = source.read_on if reading else None
     tables = go_on(params, reading) if go_on and reading else source.read(params)
-    ENTRIES.write(folder, cleaner.clean(watched(tables)))
+    ENTRIES.write(folder, profiler.watch(cleaner.clean(watched(tables))))
     return IngestReport(
         rows=cleaner.rows,
         entries=cleaner.entries,
@@ -106,4 +111,7 @@ def ingest(
         labels=dict(sorted(cleaner.labelled.items())),
         authors=cleaner.authors,
         public=source.public,
+        profile=profiler.profile(
+            cleaner.rows, cleaner.authors, cleaner.dropped, cleaner.unreadable
+        ),
     )

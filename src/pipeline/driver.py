@@ -75,13 +75,20 @@ class Done:
 
 @dataclass
 class Chain:
-    """Jobs in order, with the artifacts made so far."""
+    """Jobs in order, with the artifacts made so far.
+
+    Attributes
+    ----------
+    halted
+        Says where a refusal has ended the chain; empty where none has.
+    """
 
     jobs: Iterable[Job]
     store: Store
     force: str = ""
     accept: str = ""
     made: dict[tuple[str, str], Output] = field(default_factory=dict)
+    halted: str = ""
 
     def inputs(self, job: Job) -> dict[str, Output] | None:
         """Give the inputs of a job; None while one of them is still to be made."""
@@ -121,6 +128,8 @@ class Chain:
             else:
                 self.made = {k: m for k, m in self.made.items() if not made_by(job, k)}
             yield done
+            if self.halts(done):
+                return
 
     def run(self, parent: Callable[[], str], tell: Callable[[Done], None]) -> Iterator[Done]:
         """Reuse or start each job in turn; `tell` hears of each before and after.
@@ -149,6 +158,14 @@ class Chain:
                 tell(done)
             self.keep(job, result)
             yield done
+            if self.halts(done):
+                return
+
+    def halts(self, done: Done) -> bool:
+        """Tell whether nothing may be made from what a job made."""
+        if done.refused and done.job.step.halts:
+            self.halted = f"Stopped: nothing is made from what {done.job.title} refused."
+        return bool(self.halted)
 
     def take(self, job: Job, parent_id: str, reason: str) -> Sealed:
         """Take the last result as good, since the author of the change vouches for it."""
@@ -306,15 +323,16 @@ def drive(chain: Chain, title: str, as_json: bool) -> int:
         finally:
             if recorded := parent.run_id or launcher_run():
                 tags, text = record(finished, store.experiment_id)
-                store.describe(recorded, marks | tags, f"{NOTHING}\n\n{text}" if marks else text)
+                head = chain.halted or (NOTHING if marks else "")
+                store.describe(recorded, marks | tags, f"{head}\n\n{text}".lstrip())
             if parent.run_id:
                 log_card(chain, title, finished, failed, parent.run_id)
     ran = [done for done in finished if done.outcome != "reuse"]
     if as_json:
         steps = [done.as_dict() for done in finished]
         console.say_json({"run_id": recorded or None, "steps": steps})
-    elif not ran:
-        console.say(NOTHING)
+    elif chain.halted or not ran:
+        console.say(chain.halted or NOTHING)
     return 3 if any(done.refused for done in finished) else 0
 
 

@@ -128,6 +128,16 @@ class Context:
             if same == key and all(holds(made, self.store.sizes) for made in past.outputs.values()):
                 yield past
 
+    def past(self) -> Iterator[Sealed]:
+        """List finished results with these parameters, newest first, whatever code and inputs.
+
+        Those that were refused, and those of which something is gone or altered, are left out.
+        """
+        for past, key in alike(self.step, self.key, self.store):
+            whole = all(holds(made, self.store.sizes) for made in past.outputs.values())
+            if key.params == self.key.params and not past.details.get("refused") and whole:
+                yield past
+
     def fetch(self, uri: str, name: str) -> Path:
         """Bring something that is no input here, under a name of its own."""
         into = self.folder / "fetched" / name
@@ -206,6 +216,12 @@ def find_inputs(
                 f"no finished {other.name} of this code with these parameters is there to read.",
                 f"Make one: mlflow run . -e main -P until={other.name} {given}".rstrip()
                 + f" — or name one: -P {missing[0]}=runs:/<id>/{missing[0]}",
+            )
+        if other.halts and made.details.get("refused"):
+            raise UserError(
+                f"{other.name} refused what {step.name} would read: "
+                f"{made.details.get('summary', '')}",
+                f"To read it all the same, name it: -P {missing[0]}={made.outputs[missing[0]].uri}",
             )
         found |= {name: made.outputs[name] for name in missing}
     named = {name: store.output(typed[name]) for name in step.reads if typed.get(name)}

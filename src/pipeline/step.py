@@ -122,6 +122,9 @@ class Step:
         Finds another result that stands for a key's, given a search by digest.
     holds
         Whether what a finished run did outside the pipeline is still there.
+    halts
+        Whether a verdict against ends the chain: what it refused is there to look at, and nothing
+        is made from it.
     group
         The parameter whose values make results of different kinds; empty if all are alike.
     card
@@ -140,6 +143,7 @@ class Step:
     outside: Callable[[Any, Mapping[str, str]], dict[str, str]] = lambda params, inputs: {}
     instead: Callable[[Key, Callable[[str], Sealed | None]], Sealed | None] = lambda key, find: None
     holds: Callable[[Mapping[str, Any]], bool] = lambda details: True
+    halts: bool = False
     group: str = ""
     card: str = ""
 

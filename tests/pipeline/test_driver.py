@@ -253,3 +253,28 @@ def test_age_is_told_in_its_largest_unit(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("time.time", lambda: 200_000.0)
     ages = [age(int((200_000 - seconds) * 1000)) for seconds in (5, 90, 7_300, 180_000)]
     assert ages == ["5 s ago", "2 min ago", "2 h ago", "2 d ago"]
+
+
+def check(context: Context) -> None:
+    put(context, "a", context.params.size, refused=context.params.size > 3)
+
+
+def test_what_a_halting_step_refuses_ends_the_chain(
+    store: FakeStore, code: Code, capfd: pytest.CaptureFixture[str]
+) -> None:
+    halting = replace(STEPS["read"], run=check, halts=True)
+    store.steps["read"] = halting
+
+    def todo(size: str) -> list[Job]:
+        return [Job(halting, {"size": size}), *jobs("x", "y")[1:]]
+
+    said = "Stopped: nothing is made from what read refused.\n"
+    for _ in range(2):
+        assert run(store, todo("4")) == 3
+        assert store.started == ["main x", "read"]
+        assert capfd.readouterr().out.endswith(said)
+        assert outcomes(store, todo("4")) == [("read", "reuse")]
+    assert store.runs["r0"]["mlflow.note.content"].startswith(said)
+    assert run(store, todo("3")) == 3  # y's verdict, at the end of its chain
+    assert store.started[2:] == ["main x", "read", "fit x", "judge x", "fit y", "judge y"]
+    assert "Stopped" not in capfd.readouterr().out

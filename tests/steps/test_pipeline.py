@@ -224,7 +224,10 @@ def test_a_step_that_fails_says_why_without_data_and_leaves_nothing_half_written
     run = made.runs("tags.`mlflow.project.entryPoint` = 'train'")[0]
     assert run.info.status == "FAILED"
     assert run.data.tags["pipeline.failure"] == "ValueError at src/training/train_broken.py:3"
-    assert made.client.list_artifacts(run.info.run_id) == []
+    assert [left.path for left in made.client.list_artifacts(run.info.run_id)] == ["card.html"]
+    card = mlflow.artifacts.load_text(f"{run.info.artifact_uri}/card.html")
+    assert said.partition(": ")[2] in card
+    assert "Today was" not in card
     assert "Today was" not in json.dumps(run.to_dictionary())
 
 

@@ -33,6 +33,12 @@ class IngestParams:
     id_column: str = param("", "Column of the ids; made from the texts if there is none")
     labels: str = param("", "How other labels map, like happy=positive,sad=negative,mixed=none")
     cut_points: str = param("", "Scores up to the first are negative, from the second on positive")
+    expectations: str = param(
+        "strict",
+        "What data must be like: strict stops before training where they are not, warn says so, "
+        "off; or a TOML or JSON file of your own limits",
+        content=False,
+    )
 
     @property
     def label_map(self) -> dict[str, str | None]:
