@@ -136,7 +136,7 @@ def columns_of(
         axes.locator_params(axis="y", nbins=4)
 
     rows = [
-        (f"{low:,.0f} to {high:,.0f}", int(count))
+        (f"{low:,.4g} to {high:,.4g}", int(count))
         for low, high, count in zip(edges, edges[1:], counts, strict=False)
     ]
     return Figure(draw(2.2, caption, paint), caption, Table((name, "entries"), rows))

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from src.cards.card import Card, Section, Table
+from src.cards.card import Card, Figure, Section, Table
 from src.cards.figures import bars, columns_of, lines, parts
 from src.data import LABELS, SIDES
 
 if TYPE_CHECKING:
     from src.data.profile import Profile
     from src.pipeline.execute import Context
+
+MOST_SCORES = 12  # that have a bar each; of more, bins
 
 
 def ingest_card(context: Context) -> Card:
@@ -67,11 +69,23 @@ def _shape(profile: Profile) -> Section:
         months = sorted(profile.months)
         counted = {"entries": [float(profile.months[month]) for month in months]}
         figures.append(lines(months, counted, "Entries by month", "entries"))
-    if profile.scores:
-        scores = dict(sorted(profile.scores.items())[:24])
-        named = {f"{score:g}": float(count) for score, count in scores.items()}
+    if len(profile.scores) > MOST_SCORES:
+        figures.append(_binned(profile.scores))
+    elif profile.scores:
+        named = {f"{score:g}": float(n) for score, n in sorted(profile.scores.items())}
         figures.append(bars(named, "Entries by score", ("score", "entries")))
     return Section("What they are like", figures=figures)
+
+
+def _binned(scores: Mapping[float, int]) -> Figure:
+    """Draw scores of which there are many in bins of one width."""
+    low, high = min(scores), max(scores)
+    width = (high - low) / MOST_SCORES
+    counts = [0] * MOST_SCORES
+    for score, count in scores.items():
+        counts[min(MOST_SCORES - 1, int((score - low) / width))] += count
+    edges = [low + width * place for place in range(MOST_SCORES + 1)]
+    return columns_of(edges, counts, "Entries by score", "score")
 
 
 def _floats(counts: Mapping[str, int]) -> dict[str, float]:
