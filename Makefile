@@ -56,6 +56,9 @@ bench-sentiment: $(VENV)/.test ## Measure sentiment models beside peers (DATA=<f
 bench-topics: $(VENV)/.test ## Measure topic models beside peers (DATA=<folder of public sets>, ARGS=--growth)
 	python -m benchmarks.topics $(ARGS)
 
+bench-deidentification: $(VENV)/.main ## Measure what de-identification finds, and what it costs
+	python -m benchmarks.deidentification
+
 lint: $(VENV)/.test ## Check style, format and types
 	ruff check .
 	ruff format --check .

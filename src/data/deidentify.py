@@ -20,7 +20,19 @@ from src.data.phones import bank_numbers, phones
 LEVELS = ("strict", "standard", "off")
 # What is replaced at each level; where two overlap, the earlier kind names the whole.
 STANDARD = ("EMAIL", "URL", "IBAN", "CARD", "PHONE", "HANDLE")
-STRICT = ("EMAIL", "URL", "IBAN", "CARD", "ID", "BIRTHDATE", "IP", "PHONE", "HANDLE", "ADDRESS", "NAME")
+STRICT = (
+    "EMAIL",
+    "URL",
+    "IBAN",
+    "CARD",
+    "ID",
+    "BIRTHDATE",
+    "IP",
+    "PHONE",
+    "HANDLE",
+    "ADDRESS",
+    "NAME",
+)
 RANK = {kind: rank for rank, kind in enumerate(STRICT)}
 MOST_PASSES = 10
 
@@ -35,7 +47,7 @@ def placeholder(kind: str) -> str:
 
 
 class Deidentifier:
-    """Replaces what identifies people by placeholders such as `<EMAIL>`, and counts what it replaced.
+    """Replaces what identifies people by words such as `<EMAIL>`, and counts what it replaced.
 
     At level "standard" that is what its form gives away: e-mails, links, IBANs, card and phone
     numbers, handles. "strict" adds what has to be read from the sentence and is missed or mistaken

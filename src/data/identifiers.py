@@ -30,29 +30,32 @@ LONG_NUMBERS = re.compile(r"\d(?:[^\d\n]{0,3}\d){6}")
 
 _LINKISH = re.compile(r"\.[^\W\d_]{2}|://|@")
 # Without "www." or a path, these are words behind a missing space, or names of files.
-_NO_DOMAIN = frozenset(
-    "it is in at to me my so no be am as us do he we an or by of on if go hi ok py md sh rs pl cc "
-    "zip mov app so id ai ms mr st la and the but you she they then now".split()
+_NO_DOMAIN = re.compile(
+    "it|is|in|at|to|me|my|so|no|be|am|as|us|do|he|we|an|or|by|of|on|if|"
+    "go|hi|ok|py|md|sh|rs|pl|cc|zip|mov|app|so|id|ai|ms|mr|st|la|and|the|"
+    "but|you|she|they|then|now"
 )
-_EMAIL = re.compile(r"(?<![\w.+%-])[\w+%-][\w.+%'-]{0,63}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w-])")
+_EMAIL = re.compile(
+    r"(?<![\w.+%-])[\w+%-][\w.+%'-]{0,63}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w-])"
+)
 _AT = r"\s?[\[({]\s?(?:at|@)\s?[\])}]\s?"
 _DOT = r"(?:\.|\s?[\[({]\s?(?:dot|\.)\s?[\])}]\s?| {1,3}dot {1,3})"
 _SPELT_EMAIL = re.compile(
     rf"(?<![\w.+%-])[\w+%'-]{{1,64}}(?:{_DOT}[\w+%'-]{{1,64}}){{0,3}}(?:{_AT}"
-    rf"[\w-]{{1,63}}(?:{_DOT}[\w-]{{1,63}}){{1,4}}| {{1,3}}at {{1,3}}[\w-]{{1,63}}(?: {{1,3}}dot {{1,3}}[\w-]{{2,63}})"
-    r"{1,4})(?![\w-])",
+    rf"[\w-]{{1,63}}(?:{_DOT}[\w-]{{1,63}}){{1,4}}"
+    r"| {1,3}at {1,3}[\w-]{1,63}(?: {1,3}dot {1,3}[\w-]{2,63}){1,4})(?![\w-])",
     re.IGNORECASE,
 )
 _SPELT = re.compile(r"[\[({]\s?at\s?[\])}]| dot ", re.IGNORECASE)
 
 _HANDLE = re.compile(
-    r"(?<![\w@.+/-])@(?P<at>[^\W\d](?:[\w.]{0,28}\w)?)(?![\w@])"
+    r"(?<![\w@.+/-])@(?P<at>[^\W\d](?:[\w.]{0,48}\w)?)(?![\w@])"
     r"|(?<![\w@./-])/?u/[\w-]{3,20}(?![\w/])"
     r"|(?<![\w@.#/-])[^\W\d_][\w.]{1,31}#\d{4}(?!\w)"
 )
-_AT_PLACES = frozenset(
-    "home work school uni college church gym lunch dinner breakfast night noon midnight the a me my "
-    "his her our their your this that least last once all".split()
+_AT_PLACES = re.compile(
+    "home|work|school|uni|college|church|gym|lunch|dinner|breakfast|night|noon|"
+    "midnight|the|a|me|my|his|her|our|their|your|this|that|least|last|once|all"
 )
 
 
@@ -72,7 +75,7 @@ def contacts(view: str) -> Iterator[Span]:
             yield Span(*found.span(), "EMAIL")
     if "@" in view or "u/" in view or "#" in view:
         for found in _HANDLE.finditer(view):
-            if (found["at"] or "").lower() not in _AT_PLACES:
+            if not _AT_PLACES.fullmatch((found["at"] or "").lower()):
                 yield Span(*found.span(), "HANDLE")
 
 
@@ -92,7 +95,9 @@ def _is_domain(raw: str) -> bool:
         return True
     if last[:1].isupper() and not host.isupper():
         return False
-    return last.lower() not in _NO_DOMAIN and (len(last) > 2 or len(labels) > 1 or host.islower())
+    return not _NO_DOMAIN.fullmatch(last.lower()) and (
+        len(last) > 2 or len(labels) > 1 or host.islower()
+    )
 
 
 _IP = re.compile(r"(?<![\w.:])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]*\w)")
@@ -107,7 +112,8 @@ _PAPER = re.compile(
     r"|badge|file)\b"
     r"(?:[ ]?(?:card|id|number|no\b\.?|nr\b\.?|num\b\.?|code|application id|#)){0,2}"
     r"(?:\s?(?:is|was|:|,|#|\()){0,4}\s{0,2}"
-    r"(?P<what>(?=(?:[A-Za-z]{0,3}[ -]?)?[A-Za-z]{0,6}\d)[A-Za-z0-9]{1,24}(?:[ /.-](?:[A-Z]{1,4}[/-])?[A-Z0-9]*\d[A-Z0-9]*){0,5}(?:[ -][A-Z])?)"
+    r"(?P<what>(?=(?:[A-Za-z]{0,3}[ -]?)?[A-Za-z]{0,6}\d)[A-Za-z0-9]{1,24}"
+    r"(?:[ /.-](?:[A-Z]{1,4}[/-])?[A-Z0-9]{0,12}\d[A-Z0-9]{0,12}){0,5}(?:[ -][A-Z])?)"
     r"(?![\w])",
     re.IGNORECASE,
 )
@@ -133,7 +139,7 @@ _NUMBER = re.compile(r"\d+")
 
 
 def papers(view: str) -> Iterator[Span]:
-    """Find numbers of papers, where the sentence names the paper, dates of birth and IP addresses."""
+    """Find numbers of papers that the sentence names, dates of birth and IP addresses."""
     for start, end in around_numbers(view, 80, 60):
         for pattern in (_SSN, _NINO):
             for found in pattern.finditer(view, start, end):
@@ -188,13 +194,23 @@ _TAIL = (
     rf"(?:,? {_TOWN},? (?:{_UK_CODE}|[A-Z]{{2}} \d{{5}}(?:-\d{{4}})?)(?!\w)"
     rf"|,? {_UK_CODE}(?!\w)|,? \d{{5}} {_CAP})?"
 )
+_NO_NUMBER_BEFORE = r"(?<![\w.,:/$€£#-])"
 _ADDRESS = re.compile(
-    rf"(?<![\w.,:/$€£#-])(?:(?i:{_UNIT}) ?\w{{1,5}}, )?\d{{1,5}}[a-zA-Z]?,? (?:[NSEW]\.? |North |South |East |West )?"
-    rf"(?!(?i:minute|hour|mile|day|year)s?\b)(?:{_CAP} ){{1,3}}(?i:{_STREET})\b\.?{_TAIL}"
-    r"|(?<![\w.,:/$€£#-])\d{1,4}(?: ?bis| ?ter)?,? (?i:rue|avenue|boulevard|bd|chemin|impasse|allée"
-    rf"|quai) (?:(?:d[eu]s?|de la|di|della|del|l') ?){{0,2}}{_CAP}(?:[ -]{_CAP}){{0,2}}{_TAIL}"
-    rf"|\b[^\W\d_]{{2,24}}(?:straße|strasse|str\.|gasse|allee|damm|ufer|laan|straat|gatan|vägen|gata|veien) \d{{1,4}} ?[a-zA-Z]?\b{_TAIL}"
-    rf"|\b(?:(?i:calle|avenida|carrera|rua)|Via|Viale|Piazza|Corso|Plaza) (?:(?:de|del|da|do|la|los|las) ){{0,2}}{_CAP}(?: {_CAP}){{0,2}},? \d{{1,4}}\b{_TAIL}"
+    # 14 Larch Close; Flat 3, 227 West Maple Street, Apt 4B
+    rf"{_NO_NUMBER_BEFORE}(?:(?i:{_UNIT}) ?\w{{1,5}}, )?\d{{1,5}}[a-zA-Z]?,? "
+    r"(?:[NSEW]\.? |North |South |East |West )?(?!(?i:minute|hour|mile|day|year)s?\b)"
+    rf"(?:{_CAP} ){{1,3}}(?i:{_STREET})\b\.?{_TAIL}"
+    # 9 rue des Tilleuls
+    rf"|{_NO_NUMBER_BEFORE}\d{{1,4}}(?: ?bis| ?ter)?,? "
+    r"(?i:rue|avenue|boulevard|bd|chemin|impasse|allée|quai) "
+    rf"(?:(?:d[eu]s?|de la|de l'|l') ?){{0,2}}{_CAP}(?:[ -]{_CAP}){{0,2}}{_TAIL}"
+    # Lindenstraße 48
+    r"|\b[^\W\d_]{2,24}(?:straße|strasse|str\.|gasse|allee|damm|ufer|laan|straat|gatan|vägen|gata"
+    rf"|veien) \d{{1,4}} ?[a-zA-Z]?\b{_TAIL}"
+    # Calle de Alcalá 12
+    r"|\b(?:(?i:calle|avenida|carrera|rua)|Via|Viale|Piazza|Corso|Plaza) "
+    rf"(?:(?:de|del|da|do|la|los|las) ){{0,2}}{_CAP}(?: {_CAP}){{0,2}},? \d{{1,4}}\b{_TAIL}"
+    # Am Markt 7, 04109 Leipzig
     rf"|\b(?:{_CAP} ){{1,3}}\d{{1,4}}[a-z]?, (?:[A-Z]{{1,2}}-)?\d{{5}} {_CAP}"
     r"|\b(?i:p\.? ?o\.? ?box|postfach|apartado|boîte postale) \d{1,6}\b"
 )

@@ -13,15 +13,16 @@ from collections.abc import Iterator
 from functools import cache
 
 from src.data.identifiers import Span
-from src.data.name_words import ALSO_NAMES, SELDOM_NAMES
+from src.data.name_words import ALSO_NAMES, ALSO_PLACES, SELDOM_NAMES, words
 
 WORD = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
 # Faker's lists of names in English, and in how many others a name has to stand to be common.
 ENGLISH, LISTS = ("en_US", "en_GB"), 3
 SHORTEST = 4  # letters of a name without its capital
+LAST_LATIN = "\u0250"
 
 # Words with a capital that are nobody's surname and nobody who speaks.
-NOBODY = frozenset(
+NOBODY = words(
     """
 i i'm i'd i'll i've im ive we we're we'll you you're he he's she she's it it's they they're me my
 mine our us your his her hers him their them this that these those there here what when where who
@@ -29,77 +30,86 @@ whom why how which whose and but or nor so because if then than as at in on of t
 without about after before until while during into onto over under again also still even just only
 too very more most much many some any all both each every either neither no not never nobody none
 nothing noone somebody someone something anybody anyone anything everybody everyone everything one
-two three four five six seven eight nine ten first second third last next another other others same
-such own is are was were be been being am do does did done have has had having can could may might
-must shall should will would let lets let's don't didn't can't won't isn't wasn't a an the yes yeah
-yep nope ok okay oh ah well now today tonight tomorrow yesterday monday tuesday wednesday thursday
-friday saturday sunday january february march april may june july august september october november
-december mr mrs ms miss dr prof sir mom mum mama mommy mummy dad daddy papa grandma grandpa granny
-gran nana nan aunt auntie uncle mother father sister brother son daughter wife husband boss doctor
-nurse teacher coach captain people friends family parents god jesus christ lord diary journal santa
-christmas easter thanksgiving halloween facebook twitter netflix amazon siri alexa world
-kitty street avenue road lane school hospital church college university park city hall house
-garden gardens museum center centre bay creek hotel club river lake island mountain hill beach day
-eve wars restaurant bar cafe café pizza store market station bridge tower festival award awards
-mon tue tues wed thu thurs fri sat sun mam maman mamma maam madame monsieur gogo morning afternoon
-evening night noon everyone's radio tv news forecast report article letter sign police google apple
-watch associate professor english french german spanish italian irish scottish welsh dutch danish
-swedish norwegian polish czech russian greek turkish chinese japanese korean indian american
-british canadian australian mexican georgian latin arabic hebrew christian muslim jewish catholic
-name email url iban card id birthdate ip phone handle address
-""".split()
+two three four five six seven eight nine ten first second third last next another other others
+same such own is are was were be been being am do does did done have has had having can could may
+might must shall should will would let lets let's don't didn't can't won't isn't wasn't a an the
+yes yeah yep nope ok okay oh ah well now today tonight tomorrow yesterday monday tuesday wednesday
+thursday friday saturday sunday january february march april may june july august september
+october november december mr mrs ms miss dr prof sir mom mum mama mommy mummy dad daddy papa
+grandma grandpa granny gran nana nan aunt auntie uncle mother father sister brother son daughter
+wife husband boss doctor nurse teacher coach captain people friends family parents god jesus
+christ lord diary journal santa easter thanksgiving halloween facebook twitter netflix amazon siri
+alexa world kitty street avenue road lane school hospital church college university park city hall
+house garden gardens museum center centre bay creek hotel club river lake island mountain hill
+beach day eve wars restaurant bar cafe café pizza store market station bridge tower festival award
+awards mon tue tues wed thu thurs fri sat sun mam maman mamma maam madame monsieur gogo morning
+afternoon evening night noon everyone's radio tv news forecast report article letter sign police
+google apple thanks sorry congrats asian globes christmas watch associate professor english french
+german spanish italian irish scottish welsh dutch danish swedish norwegian polish czech russian
+greek turkish chinese japanese korean indian american british canadian australian mexican georgian
+latin arabic hebrew christian muslim jewish catholic name email url iban card id birthdate ip
+phone handle address
+"""
 )
 
 # After these a word with a capital is a name. The short ones may have a full stop.
-SHORT_TITLES = frozenset("Mr Mrs Ms Mx Dr Prof Rev Fr Sgt Capt Lt".split())
-TITLES = SHORT_TITLES | frozenset(
+SHORT_TITLES = words("Mr Mrs Ms Mx Dr Prof Rev Fr Sgt Capt Lt")
+TITLES = SHORT_TITLES | words(
     """
 Miss Professor Doctor Aunt Auntie Aunty Uncle Grandma Grandpa Granny Gran Nana Nanna Grandad
 Granddad Nurse Father Sister Brother Cousin Coach Pastor Rabbi Imam Reverend Sir Lady Madame Madam
 Judge Officer Detective Sergeant Principal Señor Señora Herr Frau Monsieur Mme
-""".split()
+"""
 )
 # "My sister Ada", "her boss, Ada".
-WHOSE = frozenset("my his her our their your".split())
-KIN = frozenset(
+WHOSE = words("my his her our their your")
+KIN = words(
     """
 friend girlfriend boyfriend partner husband wife fiancé fiancée fiance fiancee ex sister brother
 son daughter cousin niece nephew aunt uncle grandson granddaughter grandmother grandfather mother
-father stepmother stepfather stepmom stepdad stepson stepdaughter stepsister stepbrother mom mum dad
-godson goddaughter godmother twin bestie mate roommate flatmate housemate neighbor neighbour
+father stepmother stepfather stepmom stepdad stepson stepdaughter stepsister stepbrother mom mum
+dad godson goddaughter godmother twin bestie mate roommate flatmate housemate neighbor neighbour
 colleague coworker co-worker boss manager supervisor teacher tutor therapist counselor counsellor
 doctor dentist landlord landlady classmate crush buddy pal bff sister-in-law brother-in-law
 mother-in-law father-in-law ex-husband ex-wife ex-boyfriend ex-girlfriend sponsor mentor trainer
 baby toddler nanny babysitter
-""".split()
+"""
 )
 # "A girl named Ada".
-SOMEBODY = KIN | frozenset(
-    "girl boy man woman guy lady kid child person student nurse someone somebody lad bloke dude".split()
+SOMEBODY = KIN | words(
+    """
+girl boy man woman guy lady kid child person student nurse someone somebody lad bloke dude
+"""
 )
-GREETINGS = frozenset("dear dearest hi hey hello".split())
+GREETINGS = words("dear dearest hi hey hello")
 # "Ada said", "Ada called me", "Ada and I"; "Ada's place".
-SPEAKS = frozenset(
+SPEAKS = words(
     """
 said says told tells texted texts asked asks replied whispered shouted yelled laughed cried smiled
 hugged kissed phoned apologised apologized emailed messaged invited
-""".split()
+"""
 )
-TO_ME = frozenset("called rang helped showed drove taught".split())
-OWNED = frozenset(
+TO_ME = words("called rang helped showed drove taught")
+OWNED = words(
     """
 place house flat apartment mother mom mum father dad sister brother wife husband birthday wedding
 funeral kids face voice arms text message
-""".split()
+"""
 )
 # What makes a name of Hope and Rose at the start of a sentence.
 _ACTS = re.compile(
     r" (?:came (?:by|over|round|home|back)|finally|drove|stayed|met|moved|picked|dropped|sat|walked"
     r"|brought|bought|cooked|baked|sent|wrote|helped)\b"
 )
-SMALL = frozenset("de da do dos van von der den di la le del el bin ibn al ter ten y".split())
-MONTHS = frozenset("april may june summer autumn".split())
+SMALL = words("de da do dos van von der den di la le del el bin ibn al ter ten y")
+MONTHS = words("april may june summer autumn")
 _END_OF_SENTENCE = re.compile(r"[.!?…:\n\"“”*>•|—]|--| - |^$")
+WHERE = words(
+    """
+in to at from near of around through via visit visiting visited outside leaving left the toward
+towards for into love
+"""
+)
 SAINTS = ("St. ", "St ", "Saint ", "San ", "Santa ")
 
 
@@ -128,13 +138,14 @@ class Lists:
             lists.update(found)
             if module.name in ENGLISH:
                 english |= found
-        known = lists.keys() - SELDOM_NAMES
-        self.sure = frozenset(known - ALSO_NAMES)
+        self.sure = frozenset(lists.keys() - SELDOM_NAMES - ALSO_NAMES - ALSO_PLACES)
         self.all = frozenset(lists)
         self.common = frozenset(
             name
             for name in self.sure
-            if len(name) >= SHORTEST and (name in english or lists[name] >= LISTS)
+            if len(name) >= SHORTEST
+            and max(name) < LAST_LATIN
+            and (name in english or lists[name] >= LISTS)
         )
 
 
@@ -157,7 +168,10 @@ def names(view: str) -> Iterator[Span]:
     again = [
         place
         for place, word in enumerate(text.words)
-        if word in here and not taken[place] and word[0].isupper() and word.lower() not in SELDOM_NAMES
+        if word in here
+        and not taken[place]
+        and word[0].isupper()
+        and word.lower() not in SELDOM_NAMES
     ]
     text.take(again, taken)
     start = -1
@@ -217,13 +231,15 @@ class _Text:
             return False
         if plain in self.known.sure:
             return True
-        if plain in ALSO_NAMES:
+        if plain in ALSO_NAMES or plain in ALSO_PLACES:
             if not self.starts_sentence(place):
-                return not self._is_in_title(place)
+                is_place = plain in ALSO_PLACES and self.word(place - 1).lower() in WHERE
+                return not is_place and not self._is_in_title(place)
             if _ACTS.match(self.view, self.starts[place] + len(word)):
                 return True
         given, hyphen, rest = word.partition("-")
-        if hyphen and given.lower() in self.known.sure and rest[:1].isupper():
+        both = given.lower() in self.known.sure or rest.lower() in self.known.all
+        if hyphen and rest[:1].isupper() and given.lower() in self.known.all and both:
             return True
         return len(word) > 1 and self._is_told(place, plain)
 
@@ -250,7 +266,7 @@ class _Text:
             return second == "named"
         if before == "me":
             return second in ("call", "called", "calls")
-        return before in ("is", "was", "are") and second in ("name", "names", "nickname")
+        return before in ("is", "was", "are") and self.word(place - 2) in ("name", "names", "Name")
 
     def _is_of_kin(self, place: int) -> bool:
         """Tell "my little sister Ada" and "her boss, Ada"."""
@@ -319,7 +335,10 @@ class _Text:
             word = self.words[after]
             if word in SMALL:
                 continue
-            if not word[0].isupper() or word.lower() in NOBODY:
+            # Where all is in capitals, nothing tells a surname from the next word.
+            if not word[0].isupper() or (len(word) > 1 and word.isupper()):
+                break
+            if word.lower() in NOBODY:
                 break
             last = after
         return last

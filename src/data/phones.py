@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from src.data.identifiers import Span
 
 _DIGITS = re.compile(r"\D")
 _CARD = re.compile(
-    r"(?<![\w.,-])(?<!\d )(?:[2-6]\d{12,18}|[2-6]\d{3}([ -])\d{4,6}\1\d{4,5}(?:\1\d{1,7})?)(?![\w-]|[ ]\d)"
+    r"(?<![\w.,-])(?<!\d )(?:[2-6]\d{12,18}|[2-6]\d{3}([ -])\d{4,6}\1\d{4,5}(?:\1\d{1,7})?)"
+    r"(?![\w-]|[ ]\d)"
 )
 _IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]){11,30}", re.IGNORECASE)
 _END = re.compile(r"(?<=\w)(?!\w)")
@@ -29,11 +30,13 @@ _LENGTHS = {
 
 # Separators are single, but for ") " and " (". A number does not start within a longer one.
 _PHONE = re.compile(
-    r"(?<![\w$€£#@.,:/+(-])(?<!\d[ .-])(?:\+ ?|\(\+?)?\d(?:(?:[ ./-]|\) ?| \(|\()?\d){6,14}"
+    r"(?<![\w$€£#@+-])(?<!\d[ .,:/-])(?:\+ ?|\(\+?)?\d(?:(?:[ ./-]|\) ?| \(|\()?\d){6,14}"
     r"(?:,? ?(?:ext\.?|x|extension) ?\d{1,5})?(?![\w%€$£-]|[ .:/,-]\d)"
 )
 _DATES = re.compile(r"\d{1,4}([./-])\d{1,2}\1\d{1,4}|(?:19|20)\d\d ?[-/] ?(?:19|20)\d\d")
-_AMERICAN = re.compile(r"(?:\+?1[ .-])?(?:\([2-9]\d\d\) ?|[2-9]\d\d[ .-])\d{3}[ .-]\d{4}|[2-9]\d\d-\d{4}")
+_AMERICAN = re.compile(
+    r"(?:\+?1[ .-])?(?:\([2-9]\d\d\) ?|[2-9]\d\d[ .-])\d{3}[ .-]\d{4}|[2-9]\d\d-\d{4}"
+)
 _CUE = re.compile(
     r"\b(?:call|calls|called|calling|phone|phoned|tel|telephone|mobile|cell|text|texted|texting|ring"
     r"|rang|fax|whatsapp|hotline|dial|dialled|dialed|number|reach|signal|sms|extension)\b",
@@ -41,7 +44,8 @@ _CUE = re.compile(
 )
 _OTHER = re.compile(
     r"\b(?:order|tracking|ticket|reference|ref|invoice|flight|isbn|issn|page|pages|serial|part|item"
-    r"|article|patent|room|level|score)\b",
+    r"|article|patent|room|level|score|passport|account|customer|client|policy|case|claim|record"
+    r"|licen[sc]e|insurance|student|patient|security|tax)\b",
     re.IGNORECASE,
 )
 # Where a number without a country's code may be of; a valid one of any of them counts.
@@ -50,6 +54,7 @@ REGIONS = (
     "NO", "DK", "FI", "IN", "ZA", "NG", "KE", "BR", "MX", "JP",
 )  # fmt: skip
 BEFORE = 40  # characters in which a cue may stand
+LEAST_DIGITS = 7
 
 
 def bank_numbers(view: str) -> Iterator[Span]:
@@ -91,35 +96,55 @@ def is_iban(words: str) -> bool:
 
 
 def phones(view: str) -> Iterator[Span]:
-    """Find phone numbers: with a country's code, in a form of their own, or where one is spoken of."""
+    """Find phone numbers: by a country's code, by their form, or where one is spoken of."""
     for found in _PHONE.finditer(view):
         start = found.start() + (found[0][0] == "(" and ")" not in found[0])
-        if _is_phone(view[start : found.end()], view[max(0, start - BEFORE) : start]):
-            yield Span(start, found.end(), "PHONE")
+        before = view[max(0, start - BEFORE) : start]
+        end = _end(view, start, found.end(), before)
+        if end:
+            yield Span(start, end, "PHONE")
 
 
-def _is_phone(words: str, before: str) -> bool:
-    number = re.split(r",? ?[ex]", words)[0]
-    if _DATES.fullmatch(number) or _OTHER.search(before):
+def _end(view: str, start: int, end: int, before: str) -> int:
+    """Give where a number ends, 0 for none: in "212 555 0147 2 times" one group is too much."""
+    of_other, shorter = bool(_OTHER.search(before)), end
+    for _ in range(3):
+        if _is_certain(view[start:shorter], of_other):
+            return shorter
+        shorter = max(view.rfind(sign, start, shorter) for sign in " ./-(")
+        if shorter < start or len(_DIGITS.sub("", view[start:shorter])) < LEAST_DIGITS:
+            break
+    told = not of_other and _CUE.search(before) and not _DATES.fullmatch(view, start, end)
+    return end if told and _is_possible(view[start:end], REGIONS[:3]) else 0
+
+
+def _is_certain(number: str, of_other: bool) -> bool:
+    """Tell a phone number by its form, whatever is said of it."""
+    number = re.split(r",? ?[ex]", number)[0]
+    if _DATES.fullmatch(number):
         return False
-    if number.lstrip("(").startswith(("+", "00")):
-        return _is_possible("+" + number.lstrip("(+0"), None)
+    bare = number.lstrip("(")
+    if bare.startswith(("+", "00")):
+        return _is_possible("+" + bare.lstrip("+0"), (None,))
     if _AMERICAN.fullmatch(number):
         return True
-    if _CUE.search(before):
-        return any(_is_possible(number, region) for region in REGIONS[:3])
-    return number.lstrip("(").startswith("0") and any(_is_valid(number, where) for where in REGIONS)
+    may_be = bare.startswith("0") and not (of_other and bare.isdecimal())
+    return may_be and any(_is_valid(number, region) for region in REGIONS)
 
 
-def _is_possible(number: str, region: str | None) -> bool:
+def _is_possible(number: str, regions: Sequence[str | None]) -> bool:
     import phonenumbers as library
 
-    try:
-        return library.is_possible_number(library.parse(number, region)) or (
-            region == "US" and len(_DIGITS.sub("", number)) == 7
-        )
-    except library.NumberParseException:
-        return False
+    possible = library.ValidationResult.IS_POSSIBLE
+    local = library.ValidationResult.IS_POSSIBLE_LOCAL_ONLY
+    for region in regions:
+        try:
+            found = library.is_possible_number_with_reason(library.parse(number, region))
+        except library.NumberParseException:
+            continue
+        if found == possible or (found == local and region == "US"):
+            return True
+    return False
 
 
 def _is_valid(number: str, region: str) -> bool:
