@@ -24,14 +24,20 @@ from src.data.identifiers import Span
 
 ROOT = Path(__file__).resolve().parents[1]
 SET = ROOT / "benchmarks/deidentification_set"
-HALVES = ("held_out", "tuning")
+PARTS = ("fresh", "held_out", "tuning")
+TITLES = (
+    "`fresh.txt`, after the last changes",
+    "`held_out.txt`, after the last changes",
+    "`tuning.txt`",
+)
 MARK = re.compile(r"\{([A-Z]+)\|([^{}]*)\}")
 ROUNDS, ENTRY_WORDS = 5, 45
 
 HEAD = """# De-identification
 
 Written by `make bench-deidentification`; Python {python}, {machine}, {day}.
-`benchmarks/deidentification_set/README.md` says how the sentences were made and what is marked.
+`benchmarks/deidentification_set/README.md` says how the sentences were made and what is marked,
+and what was found in `fresh.txt` and `held_out.txt` when they were first asked.
 
 """
 
@@ -79,9 +85,9 @@ class Measured:
         return 1000 * self.false / self.words
 
 
-def read(half: str) -> list[Case]:
-    """Read a half of the set."""
-    lines = (SET / f"{half}.txt").read_text(encoding="utf-8").splitlines()
+def read(part: str) -> list[Case]:
+    """Read a part of the set."""
+    lines = (SET / f"{part}.txt").read_text(encoding="utf-8").splitlines()
     return [parsed(line) for line in lines]
 
 
@@ -157,14 +163,14 @@ def percent(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f} % ({part} of {whole})" if whole else "–"
 
 
-def quality(half: str, title: str) -> str:
-    """Write the table of a half."""
-    found = measured(read(half))
+def quality(part: str, title: str) -> str:
+    """Write the table of a part."""
+    found = measured(read(part))
     rows = [
         f"| {kind} | {percent(row.found, row.marked)} | {percent(row.right, row.replaced)} |"
         for kind, row in found.kinds.items()
     ]
-    nothing = measured([case for case in read(half) if not case.marks])
+    nothing = measured([case for case in read(part) if not case.marks])
     return "\n".join(
         [
             f"## {title}",
@@ -215,7 +221,8 @@ def main() -> None:
         machine=platform.machine(),
         day=datetime.now(UTC).strftime("%Y-%m-%d"),
     )
-    report += quality("held_out", "The held-out half") + quality("tuning", "The half to tune on")
+    for part, title in zip(PARTS, TITLES, strict=True):
+        report += quality(part, title)
     report += built_in(texts, [entry.text for entry in journal.training()])
     (ROOT / "benchmarks/deidentification.md").write_text(report, encoding="utf-8")
     sys.stdout.write(report)

@@ -49,7 +49,7 @@ _SPELT_EMAIL = re.compile(
 _SPELT = re.compile(r"[\[({]\s?at\s?[\])}]| dot ", re.IGNORECASE)
 
 _HANDLE = re.compile(
-    r"(?<![\w@.+/-])@(?P<at>[^\W\d](?:[\w.]{0,48}\w)?)(?![\w@])"
+    r"(?<![\w@.+/-])@(?P<at>[^\W\d](?:[\w.-]{0,48}\w)?)(?![\w@])"
     r"|(?<![\w@./-])/?u/[\w-]{3,20}(?![\w/])"
     r"|(?<![\w@.#/-])[^\W\d_][\w.]{1,31}#\d{4}(?!\w)"
 )
@@ -132,7 +132,9 @@ _DATE = (
 )
 _BORN = re.compile(
     rf"(?:\bborn\b|\bbirth ?(?:day|date)?\b|\bdate of birth\b|\bd\.? ?o\.? ?b\b)"
-    rf"(?P<between>[^.!?\n\d]{{0,40}}?\.?[^.!?\n\d]{{0,3}})(?<!\w)(?P<date>{_DATE})",
+    rf"(?P<between>[^.!?\n\d]{{0,40}}?\.?[^.!?\n\d]{{0,3}})(?<!\w)(?P<date>{_DATE})"
+    rf"|(?<![\w./-])(?P<first>{_DATE})[:,]? (?:is |was )?(?:my |the |his |her )?"
+    r"(?:date of birth|birth ?date|d\.?o\.?b\b)",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"\d+")
@@ -148,7 +150,7 @@ def papers(view: str) -> Iterator[Span]:
             if sum(sign.isdigit() for sign in found["what"]) >= LEAST_DIGITS:
                 yield Span(*found.span("what"), "ID")
         for found in _BORN.finditer(view, start, end):
-            yield Span(*found.span("date"), "BIRTHDATE")
+            yield Span(*found.span("date" if found["date"] else "first"), "BIRTHDATE")
     for found in _IP.finditer(view) if view.count(".") > 2 else ():
         before = view[max(0, found.start() - 10) : found.start()]
         if _is_ip(found[0]) and not _VERSION.search(before):
@@ -190,7 +192,7 @@ _UNIT = r"(?:flat|apt\.?|apartment|unit|suite|ste\.?|room|floor|no\.)"
 _TOWN = rf"{_CAP}(?: {_CAP}){{0,2}}"
 _UK_CODE = r"[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}"
 _TAIL = (
-    rf"(?:,? (?:[NSEW]|NE|NW|SE|SW)\b\.?)?(?:,? (?i:{_UNIT}) ?#?\w{{1,5}}\b)?"
+    rf"(?:,? (?:[NSEW]|NE|NW|SE|SW)\b\.?)?(?:,? (?:(?i:{_UNIT}) ?#?|#)\w{{1,5}}\b)?"
     rf"(?:,? {_TOWN},? (?:{_UK_CODE}|[A-Z]{{2}} \d{{5}}(?:-\d{{4}})?)(?!\w)"
     rf"|,? {_UK_CODE}(?!\w)|,? \d{{5}} {_CAP})?"
 )

