@@ -12,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.deidentification import PARTS, Case, measured, read
-from src.data.deidentify import LEVELS, Deidentifier, plain
+from src.data.deidentify import LEVELS, Deidentifier, placeholder, plain
+from src.data.deidentify import STRICT as KINDS
 from src.data.person_names import lists
 from src.data.phones import has_luhn, is_iban
+from src.models.topic_extractor import words
 
 ROOT = Path(__file__).resolve().parents[2]
 STRICT, STANDARD, OFF = (Deidentifier(level) for level in LEVELS)
@@ -263,6 +265,12 @@ def test_the_set_is_what_its_story_says() -> None:
     assert len(NOTHING) >= 90
     assert min(kinds.values()) >= 20
     assert len({case.text for case in cases}) == len(cases)
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_placeholder_is_no_word_of_a_topic(kind: str) -> None:
+    assert words(f"tea with {placeholder(kind)}, then rain") == ["tea", "with", "then", "rain"]
 
 
 @pytest.mark.unit
