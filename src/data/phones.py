@@ -34,6 +34,7 @@ _PHONE = re.compile(
     r"(?:,? ?(?:ext\.?|x|extension) ?\d{1,5})?(?![\w%€$£-]|[ .:/,-]\d)"
 )
 _DATES = re.compile(r"\d{1,4}([./-])\d{1,2}\1\d{1,4}|(?:19|20)\d\d ?[-/] ?(?:19|20)\d\d")
+_COUNTING = re.compile(r"\b\d\D\d\D\d\b")  # 0 1 2 3 4 5 6 7
 _AMERICAN = re.compile(
     r"(?:\+?1[ .-])?(?:\([2-9]\d\d\) ?|[2-9]\d\d[ .-])\d{3}[ .-]\d{4}|[2-9]\d\d-\d{4}"
 )
@@ -121,7 +122,7 @@ def _end(view: str, start: int, end: int, before: str) -> int:
 def _is_certain(number: str, of_other: bool) -> bool:
     """Tell a phone number by its form, whatever is said of it."""
     number = re.split(r",? ?[ex]", number)[0]
-    if _DATES.fullmatch(number):
+    if _DATES.fullmatch(number) or _COUNTING.search(number):
         return False
     bare = number.lstrip("(")
     if bare.startswith(("+", "00")):

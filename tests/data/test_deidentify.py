@@ -92,6 +92,7 @@ def test_what_a_sentence_gives_away_goes_at_strict_alone(text: str, expected: st
         "Meet @ 5 pm, @home by 10-4.",
         "went home.it was late.So I slept",
         "Saw main.py and notes.md, version 2.0.1.",
+        "0 1 2 3 4 5 6 7 and off we go",
         "a 10 Minute Walk down Main Street",
         "room 4021, order 113-4529981-7743258",
         "Mom, Dad and Grandma in Paris in April",
@@ -146,7 +147,7 @@ TEXTS = st.lists(PIECES | st.text(max_size=3), max_size=25).map("".join)
 
 
 @pytest.mark.unit
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600, deadline=None, derandomize=True)
 @given(TEXTS)
 def test_a_text_that_was_deidentified_stays(text: str) -> None:
     for hide in (STRICT, STANDARD):
@@ -155,7 +156,7 @@ def test_a_text_that_was_deidentified_stays(text: str) -> None:
 
 
 @pytest.mark.unit
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(TEXTS)
 def test_what_is_found_lies_apart_and_plain_signs_keep_their_places(text: str) -> None:
     assert len(plain(text)) == len(text)
@@ -189,7 +190,7 @@ BEHIND = st.sampled_from(["", ".", "!", ", ok", ")", '"', "\n", " and 3 more", "
 
 
 @pytest.mark.unit
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500, deadline=None, derandomize=True)
 @given(AROUND, SECRETS, BEHIND)
 def test_nothing_is_left_of_a_secret(before: str, secret: str, behind: str) -> None:
     for hide in (STRICT, STANDARD):
@@ -200,7 +201,7 @@ def test_nothing_is_left_of_a_secret(before: str, secret: str, behind: str) -> N
 
 
 @pytest.mark.unit
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, derandomize=True)
 @given(st.lists(st.sampled_from(NOTHING), min_size=1, max_size=3), SECRETS)
 def test_a_secret_within_a_diary_goes(cases: list[Case], secret: str) -> None:
     """Its digits do not survive, whatever stands around it."""
