@@ -35,6 +35,14 @@ def ingest_card(context: Context) -> Card:
     if any(profile.unreadable.values()):
         caption = "Values that could not be read and so are not given, by column"
         figures.append(bars(_floats(profile.unreadable), caption, ("column", "values")))
+    replaced = {
+        name.removeprefix("replaced_"): count
+        for name, count in context.metrics.items()
+        if name.startswith("replaced_")
+    }
+    if replaced:
+        caption = "What identified people and was replaced, by kind"
+        figures.append(bars(_floats(replaced), caption, ("kind", "replaced")))
     sections = [Section("What came in", figures=figures), _shape(profile)]
     if broken := context.details.get("broken"):
         words = (
@@ -88,7 +96,7 @@ def _binned(scores: Mapping[float, int]) -> Figure:
     return columns_of(edges, counts, "Entries by score", "score")
 
 
-def _floats(counts: Mapping[str, int]) -> dict[str, float]:
+def _floats(counts: Mapping[str, float]) -> dict[str, float]:
     """Give counts, the largest first."""
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return {name: float(count) for name, count in ordered}

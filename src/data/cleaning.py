@@ -87,6 +87,9 @@ class Cleaner:
         Reads labels and scores.
     pseudonym
         Gives an author's pseudonym.
+    hide
+        Replaces what identifies people in a text. An id that it would change is not kept: the
+        entry is named as one without.
 
     Attributes
     ----------
@@ -100,8 +103,14 @@ class Cleaner:
         Entries by label, "none" for those without.
     """
 
-    def __init__(self, labels: Labels, pseudonym: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        labels: Labels,
+        pseudonym: Callable[[str], str],
+        hide: Callable[[str], str] = lambda text: text,
+    ) -> None:
         self.labels, self.pseudonym = labels, lru_cache(REMEMBERED)(pseudonym)
+        self.hide = hide
         self.rows = self.entries = 0
         self.dropped, self.unreadable, self.labelled = (
             Counter[str](),
@@ -165,7 +174,7 @@ class Cleaner:
         self.rows += 1
         source = cells["source"][place]
         self._rows_of[source] += 1
-        text = normalise(cells["text"][place] or "")
+        text = self.hide(normalise(cells["text"][place] or ""))
         if not text:
             self.dropped["empty text"] += 1
             return None
@@ -174,7 +183,9 @@ class Cleaner:
         where = f"{source}, row {self._rows_of[source]:,}"
         label = self.labels.read(cells["label"][place], score, where)
         digest = hashlib.sha256(text.encode()).digest()
-        name = (cells["id"][place] or "").strip() or digest.hex()[:16]
+        name = (cells["id"][place] or "").strip()
+        if not name or not (name.isalnum() or self.hide(name) == name):
+            name = digest.hex()[:16]
         return Row(place, name, text, digest[:KEY_BYTES], label, score)
 
     def _batch(self, cells: Mapping[str, list[Any]], rows: Sequence[Row]) -> pa.RecordBatch:
@@ -192,7 +203,7 @@ class Cleaner:
             "created_at": [self._read("created_at", dates[r.place], read_date) for r in rows],
             "label": [row.label for row in rows],
             "score": [row.score for row in rows],
-            "topics": [_topics(cells["topics"][row.place] or ()) for row in rows],
+            "topics": [self._topics(cells["topics"][row.place] or ()) for row in rows],
             "source": [cells["source"][row.place] for row in rows],
         }
         schema = ENTRIES.schema
@@ -205,6 +216,11 @@ class Cleaner:
         self.unreadable[column] += bool(words) and value is None
         return value
 
+    def _topics(self, words: Iterable[str | None]) -> list[str] | None:
+        """Keep each topic once, in order; None where there are none."""
+        known = (self.hide(" ".join(normalise(word or "").split())) for word in words)
+        return [topic for topic in dict.fromkeys(known) if topic] or None
+
 
 class Row(NamedTuple):
     """A row that is an entry if it is the first of its kind."""
@@ -215,9 +231,3 @@ class Row(NamedTuple):
     digest: bytes
     label: str | None
     score: float | None
-
-
-def _topics(words: Iterable[str | None]) -> list[str] | None:
-    """Keep each topic once, in order; None where there are none."""
-    topics = dict.fromkeys(" ".join(normalise(word or "").split()) for word in words)
-    return [topic for topic in topics if topic] or None

@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from src.data.cleaning import Cleaner
+from src.data.deidentify import Deidentifier
 from src.data.labels import Labels
 from src.data.privacy import pseudonym
 from src.data.profile import Profile, Profiler
@@ -32,6 +33,8 @@ class IngestReport:
         Entries by label, "none" for those without.
     authors
         How many there are.
+    replaced
+        What identified people and was replaced, by kind.
     public
         Whether the texts are public.
     profile
@@ -44,6 +47,7 @@ class IngestReport:
     unreadable: Mapping[str, int]
     labels: Mapping[str, int]
     authors: int
+    replaced: Mapping[str, int]
     public: bool
     profile: Profile
 
@@ -59,6 +63,7 @@ class IngestReport:
     def metrics(self) -> dict[str, float]:
         """All counts as metrics."""
         groups = {"dropped": self.dropped, "unreadable": self.unreadable, "label": self.labels}
+        groups["replaced"] = self.replaced
         counts = {"rows": self.rows, "entries": self.entries, "authors": self.authors} | {
             f"{group}_{name.replace(' ', '_')}": count
             for group, named in groups.items()
@@ -92,7 +97,9 @@ def ingest(
         The source cannot be read, or nothing usable is in it; no file is written then.
     """
     source = find(params.source)
-    cleaner = Cleaner(Labels(params.label_map, params.cuts or source.cut_points), pseudonym)
+    hide = Deidentifier(params.privacy or ("off" if source.public else "strict"))
+    labels = Labels(params.label_map, params.cuts or source.cut_points)
+    cleaner = Cleaner(labels, pseudonym, hide)
     profiler = Profiler()
 
     def watched(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
@@ -110,6 +117,7 @@ def ingest(
         unreadable={name: count for name, count in sorted(cleaner.unreadable.items()) if count},
         labels=dict(sorted(cleaner.labelled.items())),
         authors=cleaner.authors,
+        replaced=dict(sorted(hide.replaced.items())),
         public=source.public,
         profile=profiler.profile(
             cleaner.rows, cleaner.authors, cleaner.dropped, cleaner.unreadable

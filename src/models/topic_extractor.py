@@ -37,6 +37,10 @@ TEXT_CHARACTERS = 100_000
 WORD_CHARACTERS = 40
 
 WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")  # letters, with apostrophes between them
+# What stands for names, e-mails and such in de-identified entries is no word of theirs.
+PLACEHOLDER = re.compile(
+    "<(?:EMAIL|URL|IBAN|CARD|ID|BIRTHDATE|IP|PHONE|HANDLE|ADDRESS|NAME)>", re.IGNORECASE
+)
 PLAIN_NAME = re.compile(r"[\w.-]{1,40}")
 FORMS = ("names", "records")
 QUALITIES = ("student", "teacher")
@@ -69,6 +73,8 @@ def words(text: str) -> list[str]:
     ['my', 'mother', 'dog', "doesn't", 'bark', 'at']
     """
     text = text[:TEXT_CHARACTERS]
+    if "<" in text:
+        text = PLACEHOLDER.sub(" ", text)
     parts = text.split()
     if text.isascii() and max(map(len, parts), default=0) <= WORD_CHARACTERS:
         plain = text.lower()

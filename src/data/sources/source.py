@@ -32,6 +32,12 @@ class IngestParams:
     topics_column: str = param("", "Column of the topics: lists, or words between ; or ,")
     id_column: str = param("", "Column of the ids; made from the texts if there is none")
     labels: str = param("", "How other labels map, like happy=positive,sad=negative,mixed=none")
+    privacy: str = param(
+        "",
+        "What is replaced by words like <EMAIL>: strict (names and addresses too), standard (what "
+        "is sure by its form), off; strict for every source but the built-in one if empty",
+        choices=("", "strict", "standard", "off"),
+    )
     cut_points: str = param("", "Scores up to the first are negative, from the second on positive")
     expectations: str = param(
         "strict",
