@@ -7,7 +7,7 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -81,6 +81,10 @@ class Cleaner:
         Reads labels and scores.
     pseudonym
         Gives an author's pseudonym.
+    menders
+        Repair texts, by what they repair, in order.
+    other_language
+        Names the language of a text that leaves for it; "" for one that stays.
 
     Attributes
     ----------
@@ -92,10 +96,22 @@ class Cleaner:
         Values that were no date or no number, and so are not given, by column.
     labelled
         Entries by label, "none" for those without.
+    mended
+        Texts that were changed, by what was repaired.
+    languages
+        Rows that left for their language, by its code.
     """
 
-    def __init__(self, labels: Labels, pseudonym: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        labels: Labels,
+        pseudonym: Callable[[str], str],
+        menders: Mapping[str, Callable[[str], str]] | None = None,
+        other_language: Callable[[str], str] = lambda text: "",
+    ) -> None:
         self.labels, self.pseudonym = labels, pseudonym
+        self.menders, self.other_language = dict(menders or {}), other_language
+        self.mended, self.languages = Counter[str](), Counter[str]()
         self.rows = self.entries = 0
         self.dropped, self.unreadable, self.labelled = (
             Counter[str](),
@@ -132,9 +148,13 @@ class Cleaner:
         self.rows += 1
         source = row["source"]
         self._rows_of[source] += 1
-        text = normalise(row["text"] or "")
+        text = normalise(self._mended(row["text"] or ""))
         if not text:
             self.dropped["empty text"] += 1
+            return None
+        if language := self.other_language(text):
+            self.dropped["other language"] += 1
+            self.languages[language] += 1
             return None
         score = self._read(row, "score", read_score)
         # Before duplicates go: a label that cannot be read is a mistake wherever it is.
@@ -161,6 +181,13 @@ class Cleaner:
             "topics": _topics(row["topics"] or ()),
             "source": source,
         }
+
+    def _mended(self, text: str) -> str:
+        for what, mend in self.menders.items():
+            sound = mend(text)
+            self.mended[what] += sound != text
+            text = sound
+        return text
 
     def _read(self, row: dict[str, Any], column: str, how: Callable[[str], Value]) -> Value | None:
         words = (row[column] or "").strip()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +10,14 @@ import pyarrow as pa
 
 from src.data.cleaning import Cleaner
 from src.data.labels import Labels
+from src.data.languages import reader
+from src.data.mending import menders
 from src.data.privacy import pseudonym
+from src.data.raw import note_of
 from src.data.schema import ENTRIES
 from src.data.sources import IngestParams, Reading, find
+
+NOTES = 3  # of a source that a summary shows
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,12 @@ class IngestReport:
         How many there are.
     public
         Whether the texts are public.
+    languages
+        Rows dropped for another language, by its code.
+    mended
+        Texts that were repaired, by what was.
+    notes
+        What the source has to say of itself, such as an encoding that was found out.
     """
 
     rows: int
@@ -42,19 +53,35 @@ class IngestReport:
     labels: Mapping[str, int]
     authors: int
     public: bool
+    languages: Mapping[str, int]
+    mended: Mapping[str, int]
+    notes: Sequence[str]
 
     @property
     def sentence(self) -> str:
         """The whole in a line."""
         reasons = ", ".join(f"{count:,} of {why}" for why, count in self.dropped.items())
-        return f"{self.entries:,} entries of {self.rows:,} rows" + (
-            f"; dropped {reasons}" if reasons else ""
+        others = ", ".join(f"{language} {count:,}" for language, count in self.languages.items())
+        mended = ", ".join(f"{count:,} of {what}" for what, count in self.mended.items())
+        more = f" and {len(self.notes) - NOTES:,} more" if len(self.notes) > NOTES else ""
+        return (
+            f"{self.entries:,} entries of {self.rows:,} rows"
+            + (f"; dropped {reasons}" if reasons else "")
+            + (f" ({others})" if others else "")
+            + (f"; mended {mended}" if mended else "")
+            + (f"; read {', '.join(self.notes[:NOTES])}{more}" if self.notes else "")
         )
 
     @property
     def metrics(self) -> dict[str, float]:
         """All counts as metrics."""
-        groups = {"dropped": self.dropped, "unreadable": self.unreadable, "label": self.labels}
+        groups = {
+            "dropped": self.dropped,
+            "dropped_language": self.languages,
+            "mended": self.mended,
+            "unreadable": self.unreadable,
+            "label": self.labels,
+        }
         counts = {"rows": self.rows, "entries": self.entries, "authors": self.authors} | {
             f"{group}_{name.replace(' ', '_')}": count
             for group, named in groups.items()
@@ -88,10 +115,14 @@ def ingest(
         The source cannot be read, or nothing usable is in it; no file is written then.
     """
     source = find(params.source)
-    cleaner = Cleaner(Labels(params.label_map, params.cuts or source.cut_points), pseudonym)
+    labels = Labels(params.label_map, params.cuts or source.cut_points)
+    cleaner = Cleaner(labels, pseudonym, menders(params.mend), reader(params.languages))
+    notes = dict[str, None]()
 
     def watched(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
         for table in tables:
+            if note := note_of(table):
+                notes[note] = None
             yield table
             progress(cleaner.rows)
 
@@ -106,4 +137,7 @@ def ingest(
         labels=dict(sorted(cleaner.labelled.items())),
         authors=len(cleaner.authors),
         public=source.public,
+        languages=dict(cleaner.languages.most_common()),
+        mended={what: count for what, count in cleaner.mended.items() if count},
+        notes=tuple(notes),
     )

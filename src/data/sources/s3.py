@@ -202,10 +202,11 @@ def one(store: Any, bucket: str, key: str) -> list[Object]:
     try:
         head = store.head_object(Bucket=bucket, Key=key)
     except ClientError as error:
-        # A store tells that a bucket is missing only where it may answer with a body.
-        if error.response.get("Error", {}).get("Code") not in GONE:
-            raise
-        return []
+        if error.response.get("Error", {}).get("Code") in GONE:
+            return []
+        # Why it refuses it can only say where its answer has a body.
+        store.get_object(Bucket=bucket, Key=key, Range="bytes=0-0")["Body"].close()
+        raise
     return [Object(key, int(head["ContentLength"]), str(head["ETag"]))]
 
 
@@ -270,25 +271,27 @@ class Bytes(io.RawIOBase):
         return len(piece)
 
     def _fetched(self, start: int, count: int) -> bytes:
+        from botocore.exceptions import BotoCoreError
+
         last = min(start + count, self._which.size) - 1
         what = f"s3://{self._bucket}/{self._which.key}"
-        for left in reversed(range(TRIES)):
-            try:
-                with answered(self._bucket, what):
-                    answer = self._store.get_object(
-                        Bucket=self._bucket,
-                        Key=self._which.key,
-                        Range=f"bytes={start}-{last}",
-                        IfMatch=self._which.tag,
-                    )
-                    # A store that knows no If-Match shows its tag all the same.
-                    if answer["ETag"] != self._which.tag:
-                        raise refused("412", self._bucket, what)
+        with answered(self._bucket, what):
+            for left in reversed(range(TRIES)):
+                answer = self._store.get_object(
+                    Bucket=self._bucket,
+                    Key=self._which.key,
+                    Range=f"bytes={start}-{last}",
+                    IfMatch=self._which.tag,
+                )
+                # A store that knows no If-Match shows its tag all the same.
+                if answer["ETag"] != self._which.tag:
+                    raise refused("412", self._bucket, what)
+                try:
                     return cast(bytes, answer["Body"].read())
-            except UserError as error:
-                # An answer that is cut off: the client asks again only before its first byte.
-                if not left or "did not answer" not in error.message:
-                    raise
+                except (BotoCoreError, OSError):
+                    # The client asks again by itself only before the first byte.
+                    if not left:
+                        raise
         raise AssertionError("unreachable")
 
 
