@@ -81,7 +81,7 @@ def client() -> Any:
     )
     endpoint = os.environ.get("MLFLOW_S3_ENDPOINT_URL") or None
     try:
-        return boto3.client("s3", endpoint_url=endpoint, config=config)
+        return boto3.Session().client("s3", endpoint_url=endpoint, config=config)
     except (BotoCoreError, ValueError) as error:
         raise UserError(
             f"AWS's settings cannot be used ({type(error).__name__}).",
