@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -27,6 +28,7 @@ MARKS = {  # the longer first: UTF-32's begins with UTF-16's
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+CONTROLS = re.compile("[\x80-\x84\x86-\x9f]")
 # What people's programs write. An answer outside of these means that it is none of them.
 USUAL = {
     *(f"cp{number}" for number in range(1250, 1259)),
@@ -81,7 +83,7 @@ class Utf8(io.RawIOBase):
         self.note = ""
         self._file, self._name = file, name
         self._pieces = self._decoded(encoding)
-        self._rest = b""
+        self._rest = memoryview(b"")
 
     def readable(self) -> bool:
         """Tell that it can be read."""
@@ -105,7 +107,7 @@ class Utf8(io.RawIOBase):
             piece = next(self._pieces, None)
             if piece is None:
                 return 0
-            self._rest = piece
+            self._rest = memoryview(piece)
         count = min(len(into), len(self._rest))
         into[:count] = self._rest[:count]
         self._rest = self._rest[count:]
@@ -168,17 +170,19 @@ class Utf8(io.RawIOBase):
         if b"\0" in sample:
             raise self._no_text()
         candidates = weigh(sample)
-        best = candidates[0][0] if candidates else ""
-        weight, rival = candidates[0][1] if candidates else 0.0, 0.0
-        for name, other in candidates[1:]:
-            rival = max(rival, 0.0 if same(sample, best, name) else other)
+        if not candidates:
+            raise self._not_in("utf-8", at)
+        best, weight, _ = candidates[0]
+        others = [(name, other) for name, other, alike in candidates if not alike]
+        rival = max((other for _, other in others), default=0.0)
         beyond = sum(byte > 127 for byte in sample)
         needed = weight * min(AHEAD, AHEAD_PER_SHARE * beyond / len(sample))
         if best not in USUAL or beyond < FEWEST or weight - rival < needed:
-            usual = [name for name, _ in candidates if name in USUAL][:3]
+            usual = [name for name in (best, *(name for name, _ in others)) if name in USUAL]
+            named = f": {', '.join(usual[:3])}" if usual else ""
             raise UserError(
                 f"{self._name} is not UTF-8: byte {at:,} cannot be read. What it is instead is "
-                f"not sure{': ' if usual else ''}{', '.join(usual)}.",
+                f"not sure{named}.",
                 f"Save it again as UTF-8, or name it: -P encoding={(*usual, 'cp1252')[0]}",
             )
         self.note = f"{best} (confidence {weight:.3f}, the next {rival:.3f})"
@@ -198,26 +202,22 @@ class Utf8(io.RawIOBase):
         )
 
 
-def weigh(sample: bytes) -> list[tuple[str, float]]:
-    """List what bytes can be in by Python's names, the likeliest first, each with its weight."""
+def weigh(sample: bytes) -> list[tuple[str, float, bool]]:
+    """List what bytes can be in, the likeliest first.
+
+    Each has Python's name, its weight, and whether it reads the same words as the first. One that
+    would read control characters is left out: nobody writes these.
+    """
     import chardet
 
-    found = list[tuple[str, float]]()
+    found, first = list[tuple[str, float, bool]](), ""
     for one in chardet.detect_all(sample):
         try:
             name = codecs.lookup(one["encoding"] or "").name
-        except LookupError:
+            words = codecs.getincrementaldecoder(name)().decode(sample)
+        except (LookupError, UnicodeError):
             continue
-        found.append((name, float(one["confidence"])))
+        if not CONTROLS.search(words):
+            first = first or words
+            found.append((name, float(one["confidence"]), words == first))
     return found
-
-
-def same(sample: bytes, one: str, other: str) -> bool:
-    """Tell whether two encodings read the same words, or only the first reads any."""
-    words = []
-    for name in (one, other):
-        try:
-            words.append(codecs.getincrementaldecoder(name)().decode(sample))
-        except UnicodeError:
-            return True
-    return words[0] == words[1]
