@@ -90,3 +90,8 @@ def test_what_is_no_list_of_codes_is_refused(languages: str) -> None:
     with pytest.raises(UserError, match="languages=") as caught:
         wanted(languages)
     assert "languages=en,de" in caught.value.hint
+
+
+def test_a_few_words_of_english_do_not_hide_another_language(surely: Surely) -> None:
+    german = "Heute lief the sun and the rain im Radio, und ich musste die ganze Fahrt über weinen."
+    assert surely(f"{german} {SENTENCES['de'][0]} {SENTENCES['de'][1]}") == "de"

@@ -191,9 +191,10 @@ def test_what_is_cut_or_missing_is_named(tmp_path: Path, hurt: str, message: str
 
 def test_a_file_that_may_not_be_read_is_named(tmp_path: Path) -> None:
     folder = save(tmp_path / "a", pa.table({"text": ["one"]}), {"text": TEXT}, "train")
-    if not os.geteuid():
-        pytest.skip("root may read everything")
-    (folder / "data-00000-of-00001.arrow").chmod(0)
+    file = folder / "data-00000-of-00001.arrow"
+    file.chmod(0)
+    if os.access(file, os.R_OK):
+        pytest.skip("who runs this may read everything")
     assert "may not be read" in problem(folder).message
 
 

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -225,6 +226,19 @@ def test_other_languages_and_mended_texts_are_counted(tmp_path: Path) -> None:
     assert report.metrics["mended_html"] == 1
     kept = ENTRIES.read(tmp_path / "entries")["text"].to_pylist()
     assert kept == [SENTENCES["en"][0], "x & y"]
+
+
+def test_a_file_that_may_not_be_read_is_named(tmp_path: Path) -> None:
+    for name, write in (("a.csv", as_csv), ("a.parquet", as_parquet)):
+        file = tmp_path / name
+        file.write_bytes(
+            write([{"id": "1", "text": "a", "author": "b", "score": "1", "topics": []}])
+        )
+        file.chmod(0)
+        if os.access(file, os.R_OK):
+            pytest.skip("who runs this may read everything")
+        with pytest.raises(UserError, match=f"{name} may not be read"):
+            check(params(file))
 
 
 def test_a_file_that_vanishes_is_named(tmp_path: Path) -> None:
