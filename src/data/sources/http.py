@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from src.data.sources import encodings, formats
 from src.data.sources.formats import FileParams, check_ending
@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 SECONDS = 60.0  # that the server may say nothing
 TRIES = 4  # of a download that is cut off
 CHUNK = 2**18
+SECRETS = {  # names in a query whose values let people in
+    *("access_token", "api_key", "apikey", "auth", "code", "jwt", "key", "password", "secret"),
+    *("sig", "signature", "token", "x-amz-credential", "x-amz-security-token", "x-amz-signature"),
+    *("x-goog-credential", "x-goog-signature"),
+}
 
 
 @dataclass(frozen=True)
@@ -42,9 +47,9 @@ class HttpParams(FileParams):
 
 
 def shown(address: str) -> str:
-    """Give an address without its query, which may hold a key."""
+    """Give an address without its query."""
     where = urlsplit(address)
-    return f"{where.scheme}://{where.hostname or ''}{where.path}"
+    return f"{where.scheme}://{where.netloc.rpartition('@')[2]}{where.path}"
 
 
 def name_of(address: str) -> str:
@@ -67,9 +72,10 @@ def check(params: HttpParams) -> None:
     where = urlsplit(params.source)
     if not where.hostname:
         raise UserError(f"{params.source} names no server.", "-P source=https://server/entries.csv")
-    if where.username or where.password:
+    asked = {name.lower() for name, _ in parse_qsl(where.query, keep_blank_values=True)}
+    if "@" in where.netloc or asked & SECRETS:
         raise UserError(
-            "an address must hold no password: it is logged.",
+            "an address must hold no password, key or signature: it is logged.",
             "Download the file yourself and name it: -P source=entries.csv",
         )
     check_ending(name_of(params.source) or "the address")

@@ -119,7 +119,7 @@ def problem(given: HttpParams) -> UserError:
 def test_a_file_is_read_and_named_by_its_address(web: Web, tmp_path: Path) -> None:
     packed = gzip.compress(BODY)
     web.answers["/a%20b/my%20diary.csv.gz"] = whole(packed)
-    given = params(web.address("/a%20b/my%20diary.csv.gz?key=SECRET"), packed)
+    given = params(web.address("/a%20b/my%20diary.csv.gz?download=SECRET"), packed)
     assert read(given) == ["one", "two"]
     assert ingest(given, tmp_path / "entries").entries == 2
 
@@ -136,7 +136,7 @@ def test_the_fingerprint_is_of_the_name_and_the_checksum() -> None:
         return find(address).fingerprint(params(address, body))
 
     known = fingerprint("https://example.org/diary.csv")
-    assert fingerprint("https://elsewhere.example/x/diary.csv?key=1") == known
+    assert fingerprint("https://elsewhere.example/x/diary.csv?download=1") == known
     assert fingerprint("https://example.org/diary.csv", b"other") != known
     assert fingerprint("https://example.org/diary.jsonl") != known
     upper = HttpParams(source="https://example.org/diary.csv", sha256=sha256(BODY).upper())
@@ -175,7 +175,7 @@ def test_what_was_downloaded_does_not_stay(
 )
 def test_refusals_are_told_apart(web: Web, code: int, message: str) -> None:
     web.answers["/diary.csv"] = status(code)
-    error = problem(params(web.address("/diary.csv?key=SECRET")))
+    error = problem(params(web.address("/diary.csv?download=SECRET")))
     assert message in error.message
     assert "/diary.csv" in error.message
 
@@ -233,7 +233,9 @@ def test_a_server_that_says_nothing_is_left(web: Web, monkeypatch: pytest.Monkey
 def test_a_server_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     error = problem(params("http://127.0.0.1:9/diary.csv"))
-    assert "http://127.0.0.1/diary.csv could not be downloaded: Connection refused" in error.message
+    assert (
+        "http://127.0.0.1:9/diary.csv could not be downloaded: Connection refused" in error.message
+    )
 
 
 @pytest.mark.parametrize("said", [True, False])
@@ -260,6 +262,8 @@ def test_too_large_a_file_is_left(web: Web, said: bool) -> None:
         ("https://example.org/", "0" * 64, "ends in nothing"),
         ("https://", "0" * 64, "names no server"),
         ("https://me:SECRET@example.org/diary.csv", "0" * 64, "must hold no password"),
+        ("https://example.org/diary.csv?sig=SECRET", "0" * 64, "must hold no password, key"),
+        ("https://example.org/diary.csv?a=1&Token=SECRET", "0" * 64, "must hold no password, key"),
     ],
 )
 def test_what_is_wrong_is_said_before_anything_is_asked(
@@ -271,5 +275,5 @@ def test_what_is_wrong_is_said_before_anything_is_asked(
 
 
 def test_addresses_are_shown_without_their_query() -> None:
-    assert shown("https://example.org:8/a/b.csv?key=SECRET#x") == "https://example.org/a/b.csv"
+    assert shown("https://example.org:8/a/b.csv?x=SECRET#x") == "https://example.org:8/a/b.csv"
     assert name_of("https://example.org/a%2Fb.csv") == "b.csv"
