@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from src.data import download
+from src.data.download import shown
 from src.data.ingestion import ingest
-from src.data.sources import check, find, http
-from src.data.sources.http import HttpParams, name_of, shown
+from src.data.sources import check, find
+from src.data.sources.http import HttpParams, name_of
 from src.errors import UserError
 
 BODY = b"text\none\ntwo\n"
@@ -218,12 +220,12 @@ def test_a_download_that_is_cut_off_goes_on(web: Web, ranges: bool) -> None:
 def test_a_download_that_is_always_cut_off_ends(web: Web) -> None:
     web.answers["/diary.csv"] = in_parts(BODY, 1, ranges=False)
     assert "it ended too early" in problem(params(web.address("/diary.csv"))).message
-    assert len(web.asked) == http.TRIES
+    assert len(web.asked) == download.TRIES
 
 
 def test_a_server_that_says_nothing_is_left(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "SECONDS", 0.2)
-    monkeypatch.setattr(http, "TRIES", 1)
+    monkeypatch.setattr(download, "SECONDS", 0.2)
+    monkeypatch.setattr(download, "TRIES", 1)
     done = threading.Event()
     web.answers["/diary.csv"] = lambda request: (done.wait(30), None)[1]
     assert "nothing came for 0.2 s" in problem(params(web.address("/diary.csv"))).message
