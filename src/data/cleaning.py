@@ -90,6 +90,10 @@ class Cleaner:
     hide
         Replaces what identifies people in a text. An id that it would change is not kept: the
         entry is named as one without.
+    menders
+        Repair texts, by what they repair, in order.
+    other_language
+        Names the language of a text that leaves for it; "" for one that stays.
 
     Attributes
     ----------
@@ -101,6 +105,10 @@ class Cleaner:
         Values that were no date or no number, and so are not given, by column.
     labelled
         Entries by label, "none" for those without.
+    mended
+        Texts that were changed, by what was repaired.
+    languages
+        Rows that left for their language, by its code.
     """
 
     def __init__(
@@ -108,9 +116,12 @@ class Cleaner:
         labels: Labels,
         pseudonym: Callable[[str], str],
         hide: Callable[[str], str] = lambda text: text,
+        menders: Mapping[str, Callable[[str], str]] | None = None,
+        other_language: Callable[[str], str] = lambda text: "",
     ) -> None:
         self.labels, self.pseudonym = labels, lru_cache(REMEMBERED)(pseudonym)
-        self.hide = hide
+        self.hide, self.menders, self.other_language = hide, dict(menders or {}), other_language
+        self.mended, self.languages = Counter[str](), Counter[str]()
         self.rows = self.entries = 0
         self.dropped, self.unreadable, self.labelled = (
             Counter[str](),
@@ -174,10 +185,15 @@ class Cleaner:
         self.rows += 1
         source = cells["source"][place]
         self._rows_of[source] += 1
-        text = self.hide(normalise(cells["text"][place] or ""))
+        text = normalise(self._mended(cells["text"][place] or ""))
         if not text:
             self.dropped["empty text"] += 1
             return None
+        if language := self.other_language(text):
+            self.dropped["other language"] += 1
+            self.languages[language] += 1
+            return None
+        text = self.hide(text)
         score = self._read("score", cells["score"][place], read_score)
         # Before duplicates go: a label that cannot be read is a mistake wherever it is.
         where = f"{source}, row {self._rows_of[source]:,}"
@@ -187,6 +203,13 @@ class Cleaner:
         if not name or not (name.isalnum() or self.hide(name) == name):
             name = digest.hex()[:16]
         return Row(place, name, text, digest[:KEY_BYTES], label, score)
+
+    def _mended(self, text: str) -> str:
+        for what, mend in self.menders.items():
+            sound = mend(text)
+            self.mended[what] += sound != text
+            text = sound
+        return text
 
     def _batch(self, cells: Mapping[str, list[Any]], rows: Sequence[Row]) -> pa.RecordBatch:
         """Read the rest of the rows that stay, and put all into columns."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +11,15 @@ import pyarrow as pa
 from src.data.cleaning import Cleaner
 from src.data.deidentify import Deidentifier
 from src.data.labels import Labels
+from src.data.languages import reader
+from src.data.mending import menders
 from src.data.privacy import pseudonym
 from src.data.profile import Profile, Profiler
+from src.data.raw import note_of
 from src.data.schema import ENTRIES
 from src.data.sources import IngestParams, Reading, find
+
+NOTES = 3  # of a source that are told
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,12 @@ class IngestReport:
         How many there are.
     replaced
         What identified people and was replaced, by kind.
+    languages
+        Rows dropped for another language, by its code.
+    mended
+        Texts that were repaired, by what was.
+    notes
+        What the source has to say of itself, such as an encoding that was found out.
     public
         Whether the texts are public.
     profile
@@ -48,6 +59,9 @@ class IngestReport:
     labels: Mapping[str, int]
     authors: int
     replaced: Mapping[str, int]
+    languages: Mapping[str, int]
+    mended: Mapping[str, int]
+    notes: Sequence[str]
     public: bool
     profile: Profile
 
@@ -55,15 +69,30 @@ class IngestReport:
     def sentence(self) -> str:
         """The whole in a line."""
         reasons = ", ".join(f"{count:,} of {why}" for why, count in self.dropped.items())
-        return f"{self.entries:,} entries of {self.rows:,} rows" + (
-            f"; dropped {reasons}" if reasons else ""
+        others = ", ".join(f"{language} {count:,}" for language, count in self.languages.items())
+        mended = ", ".join(f"{count:,} of {what}" for what, count in self.mended.items())
+        more = f" and {len(self.notes) - NOTES:,} more" if len(self.notes) > NOTES else ""
+        replaced = sum(self.replaced.values())
+        return (
+            f"{self.entries:,} entries of {self.rows:,} rows"
+            + (f"; dropped {reasons}" if reasons else "")
+            + (f" ({others})" if others else "")
+            + (f"; mended {mended}" if mended else "")
+            + (f"; {replaced:,} identifying words replaced" if replaced else "")
+            + (f"; read {', '.join(self.notes[:NOTES])}{more}" if self.notes else "")
         )
 
     @property
     def metrics(self) -> dict[str, float]:
         """All counts as metrics."""
-        groups = {"dropped": self.dropped, "unreadable": self.unreadable, "label": self.labels}
-        groups["replaced"] = self.replaced
+        groups = {
+            "dropped": self.dropped,
+            "dropped_language": self.languages,
+            "mended": self.mended,
+            "replaced": self.replaced,
+            "unreadable": self.unreadable,
+            "label": self.labels,
+        }
         counts = {"rows": self.rows, "entries": self.entries, "authors": self.authors} | {
             f"{group}_{name.replace(' ', '_')}": count
             for group, named in groups.items()
@@ -99,11 +128,14 @@ def ingest(
     source = find(params.source)
     hide = Deidentifier(params.privacy or ("off" if source.public else "strict"))
     labels = Labels(params.label_map, params.cuts or source.cut_points)
-    cleaner = Cleaner(labels, pseudonym, hide)
-    profiler = Profiler()
+    languages = params.languages or ("any" if source.public else "en")
+    cleaner = Cleaner(labels, pseudonym, hide, menders(params.mend), reader(languages))
+    profiler, notes = Profiler(), dict[str, None]()
 
     def watched(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
         for table in tables:
+            if note := note_of(table):
+                notes[note] = None
             yield table
             progress(cleaner.rows)
 
@@ -118,8 +150,11 @@ def ingest(
         labels=dict(sorted(cleaner.labelled.items())),
         authors=cleaner.authors,
         replaced=dict(sorted(hide.replaced.items())),
+        languages=dict(cleaner.languages.most_common()),
+        mended={what: count for what, count in cleaner.mended.items() if count},
+        notes=tuple(notes),
         public=source.public,
         profile=profiler.profile(
-            cleaner.rows, cleaner.authors, cleaner.dropped, cleaner.unreadable
+            cleaner.rows, cleaner.authors, cleaner.dropped, cleaner.unreadable, cleaner.languages
         ),
     )

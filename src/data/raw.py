@@ -23,6 +23,8 @@ RAW = pa.schema(
 ROWS = 8_192
 CHARACTERS = 16 * 2**20  # of text in one table, so that long entries do not fill the memory
 
+NOTE = b"note"  # in the metadata of a table's schema
+
 Row = dict[str, str | list[str] | None]
 
 
@@ -37,6 +39,16 @@ def tables(rows: Iterable[Row]) -> Iterator[pa.Table]:
             waiting, characters = [], 0
     if waiting:
         yield pa.Table.from_pylist(waiting, schema=RAW)
+
+
+def noted(table: pa.Table, note: str) -> pa.Table:
+    """Write a note on a table that people are to read about its source."""
+    return table.replace_schema_metadata({NOTE: note})
+
+
+def note_of(table: pa.Table) -> str:
+    """Give the note on a table, "" where there is none."""
+    return str((table.schema.metadata or {}).get(NOTE, b"").decode())
 
 
 def topic_list(words: str) -> list[str]:

@@ -6,7 +6,7 @@ import pytest
 
 from src.data.ingestion import ingest
 from src.data.schema import ENTRIES
-from src.data.sources import IngestParams
+from src.data.sources.formats import FileParams
 from src.errors import UserError
 
 pytestmark = pytest.mark.unit
@@ -23,7 +23,7 @@ def test_a_journal_becomes_entries(tmp_path: Path) -> None:
         ",5,anna,2024-01-03\n"
     )
     seen: list[int] = []
-    report = ingest(IngestParams(source=str(file)), tmp_path / "entries", seen.append)
+    report = ingest(FileParams(source=str(file)), tmp_path / "entries", seen.append)
     assert seen == [5]
     assert (report.rows, report.entries, report.authors, report.public) == (5, 3, 2, False)
     assert report.dropped == {"duplicate text": 1, "empty text": 1}
@@ -54,7 +54,7 @@ def test_the_key_does_not_change_the_digest(
     digests, authors = set(), set()
     for key in ("the first key of all", "another key of all"):
         monkeypatch.setenv("JOURNAL_PSEUDONYM_KEY", key)
-        ingest(IngestParams(source=str(file)), tmp_path / key)
+        ingest(FileParams(source=str(file)), tmp_path / key)
         digests.add(ENTRIES.digest(tmp_path / key))
         authors.add(ENTRIES.read(tmp_path / key)["author"][0].as_py())
     assert len(digests) == 1
@@ -75,6 +75,6 @@ def test_nothing_is_written_where_something_is_wrong(
     file = tmp_path / "diary.csv"
     file.write_text("text,label\n" + rows)
     with pytest.raises(UserError, match=problem) as caught:
-        ingest(IngestParams(source=str(file)), tmp_path / "entries")
+        ingest(FileParams(source=str(file)), tmp_path / "entries")
     assert "SECRET" not in caught.value.message + caught.value.hint
     assert not list((tmp_path / "entries").iterdir())

@@ -10,6 +10,7 @@ import importlib
 import pkgutil
 from pathlib import Path
 
+from src.data import languages, mending
 from src.data.sources.source import IngestParams, Reading, Source
 from src.errors import UserError
 from src.pipeline.step import nearest
@@ -29,7 +30,16 @@ def discover() -> dict[str, Source]:
 
 def is_path(source: str) -> bool:
     """Tell whether what people typed is a path: no built-in name and no address."""
-    return "://" not in source and source not in discover()
+    return "://" not in source and source not in built_in()
+
+
+def built_in() -> dict[str, Source]:
+    """Give the sources that people name, and not an address or a path that tells of them."""
+    return {
+        name: source
+        for name, source in discover().items()
+        if name != "files" and not source.schemes and not source.recognises
+    }
 
 
 def find(source: str) -> Source:
@@ -47,17 +57,20 @@ def find(source: str) -> Source:
         if scheme not in schemes:
             raise UserError(f"no source reads {scheme}:// addresses.", nearest(scheme, schemes))
         return schemes[scheme]
-    files = known.pop("files")
-    if source in known:
-        return known[source]
+    named = built_in()
+    if source in named:
+        return named[source]
     path = Path(source)
+    for other in known.values():
+        if source and other.recognises and other.recognises(path):
+            return other
     # A misspelt name arrives as an absolute path that leads nowhere and has no ending.
     if not source or not (path.suffix or path.exists() or set(source) & set("*?[")):
         raise UserError(
             f"unknown source {path.name!r}: no built-in corpus, and nothing is at {source!r}.",
-            f"{nearest(path.name, known)} Or name a file: -P source=entries.csv",
+            f"{nearest(path.name, named)} Or name a file: -P source=entries.csv",
         )
-    return files
+    return known["files"]
 
 
 def check(params: IngestParams) -> None:
@@ -69,4 +82,5 @@ def check(params: IngestParams) -> None:
         A parameter cannot be understood, or the source cannot be read.
     """
     _ = params.label_map, params.cuts
+    _ = languages.wanted(params.languages or languages.ANY), mending.wanted(params.mend)
     find(params.source).check(params)

@@ -6,17 +6,16 @@ import glob
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
-from src.data.sources.columns import match
-from src.data.sources.formats import BY_ENDING
-from src.data.sources.source import IngestParams, Source
+from src.data.sources import formats
+from src.data.sources.formats import ENDINGS, FileParams, check_ending, ending_of
+from src.data.sources.source import Source
+from src.data.sources.stored import Stored
 from src.errors import UserError
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-ENDINGS = ", ".join(BY_ENDING)
 
 
 def files_of(source: str) -> list[Path]:
@@ -29,7 +28,7 @@ def files_of(source: str) -> list[Path]:
     """
     path = Path(source)
     if path.is_dir():
-        found = [p for p in path.iterdir() if p.suffix.lower() in BY_ENDING and p.is_file()]
+        found = [p for p in path.iterdir() if ending_of(p.name) and p.is_file()]
         missing = f"the folder {source} holds no files that end in {ENDINGS}."
     elif path.exists():
         found, missing = [path], ""
@@ -43,15 +42,36 @@ def files_of(source: str) -> list[Path]:
     if not found:
         raise UserError(missing, "Look at the path: -P source=/path/to/entries.csv")
     for file in found:
-        if file.suffix.lower() not in BY_ENDING:
-            raise UserError(
-                f"{file.name} ends in {file.suffix or 'nothing'}; known are {ENDINGS}.",
-                "Save it as one of these, or narrow the glob.",
-            )
+        check_ending(file.name)
     return sorted(found, key=lambda file: (file.name, file))
 
 
-def check(params: IngestParams) -> None:
+def stored(source: str) -> list[Stored]:
+    """Give the files as what formats read.
+
+    Raises
+    ------
+    UserError
+        As `files_of`, or one may not be read.
+    """
+    return [_stored(file) for file in files_of(source)]
+
+
+def _stored(file: Path) -> Stored:
+    def opened() -> BinaryIO:
+        try:
+            return file.open("rb")
+        except PermissionError:
+            raise UserError(f"{file} may not be read.", f"chmod u+r {file}") from None
+        except FileNotFoundError:
+            raise UserError(
+                f"{file} was there and is gone.", "Run again once nobody moves it."
+            ) from None
+
+    return Stored(file.name, file.stat().st_size, opened)
+
+
+def check(params: FileParams) -> None:
     """Check that every file is there, has content and a column of texts, and all the same roles.
 
     Raises
@@ -59,28 +79,10 @@ def check(params: IngestParams) -> None:
     UserError
         The first thing that is wrong.
     """
-    first: tuple[str, set[str]] | None = None
-    for file in files_of(params.source):
-        try:
-            if not file.stat().st_size:
-                raise UserError(f"{file.name} is empty.", "Name a file with a header and rows.")
-            columns = BY_ENDING[file.suffix.lower()].columns(file)
-        except PermissionError:
-            raise UserError(f"{file} may not be read.", f"chmod u+r {file}") from None
-        if not any(columns):
-            raise UserError(f"{file.name} has no columns.", "Name a file with a header and rows.")
-        roles = set(match(columns, params, file.name))
-        first = first or (file.name, roles)
-        # A row of JSON Lines may leave out what others have.
-        if roles != first[1] and file.suffix.lower() in {".csv", ".tsv", ".parquet"}:
-            differ = ", ".join(sorted(roles ^ first[1]))
-            raise UserError(
-                f"{first[0]} and {file.name} do not have the same columns: {differ}.",
-                "Give them the same columns, or ingest one of them.",
-            )
+    formats.check(stored(params.source), params)
 
 
-def fingerprint(params: IngestParams) -> str:
+def fingerprint(params: FileParams) -> str:
     """Digest the files' names and bytes, in the order in which they are read."""
     total = hashlib.sha256()
     for file in files_of(params.source):
@@ -90,17 +92,17 @@ def fingerprint(params: IngestParams) -> str:
     return total.hexdigest()
 
 
-def read(params: IngestParams) -> Iterator[pa.Table]:
+def read(params: FileParams) -> Iterator[pa.Table]:
     """Stream the files' rows as tables of `src.data.raw.RAW`."""
-    for file in files_of(params.source):
-        yield from BY_ENDING[file.suffix.lower()].tables(file, params)
+    yield from formats.read(stored(params.source), params)
 
 
 SOURCE = Source(
     name="files",
-    help="CSV, JSON Lines or parquet: a file, a folder or a glob",
+    help="CSV, JSON Lines (gzip, zstd) or parquet: a file, a folder or a glob",
     public=False,
     check=check,
     fingerprint=fingerprint,
     read=read,
+    params=FileParams,
 )

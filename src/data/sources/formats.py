@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from src.data.sources import encodings
 from src.data.sources.columns import match, wanted
+from src.data.sources.encodings import Utf8
 from src.data.sources.source import IngestParams
+from src.data.sources.stored import PACKED, Stored, endings
 from src.errors import UserError
+from src.pipeline.step import param
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,7 +23,16 @@ if TYPE_CHECKING:
     from src.data.raw import Row
 
 HEAD = 1_000  # rows of JSON Lines that tell which columns there are
-LONGEST = 64 * 2**20  # characters of one CSV cell: beyond, a quote was not closed
+LONGEST = 64 * 2**20  # characters of one CSV cell or one line of JSON: beyond, it is no such file
+
+
+@dataclass(frozen=True)
+class FileParams(IngestParams):
+    """What sources of files take besides."""
+
+    encoding: str = param(
+        encodings.DETECT, "Encoding of CSV and JSONL, like cp1252; found out if detect"
+    )
 
 
 @dataclass(frozen=True)
@@ -36,135 +47,189 @@ class Format:
         Streams tables of `src.data.raw.RAW`.
     """
 
-    columns: Callable[[Path], list[str]]
-    tables: Callable[[Path, IngestParams], Iterator[pa.Table]]
+    columns: Callable[[Stored, FileParams], list[str]]
+    tables: Callable[[Stored, FileParams], Iterator[pa.Table]]
+
+
+def ending_of(name: str) -> str:
+    """Give the ending by which a file's format is known, "" where it is not."""
+    ending, packing = endings(name)
+    return ending if ending in BY_ENDING and not (packing and ending == ".parquet") else ""
+
+
+def check_ending(name: str) -> None:
+    """Check that a file's ending is a known one.
+
+    Raises
+    ------
+    UserError
+        It is not.
+    """
+    if not ending_of(name):
+        last = name.rpartition("/")[2]
+        ending = "." + last.rpartition(".")[2] if "." in last else "nothing"
+        raise UserError(
+            f"{last} ends in {ending}; known are {ENDINGS}.",
+            "Save it as one of these, or narrow the glob.",
+        )
+
+
+def check(files: Iterable[Stored], params: FileParams) -> None:
+    """Check that every file has content and a column of texts, and all the same roles.
+
+    Raises
+    ------
+    UserError
+        The first thing that is wrong.
+    """
+    encodings.check(params.encoding)
+    first: tuple[str, set[str]] | None = None
+    for file in files:
+        if not file.size:
+            raise UserError(f"{file.name} is empty.", "Name a file with a header and rows.")
+        columns = BY_ENDING[file.ending].columns(file, params)
+        if not any(columns):
+            raise UserError(f"{file.name} has no columns.", "Name a file with a header and rows.")
+        roles = set(match(columns, params, file.name))
+        first = first or (file.name, roles)
+        # A row of JSON Lines may leave out what others have.
+        if roles != first[1] and BY_ENDING[file.ending] is not JSON_LINES:
+            differ = ", ".join(sorted(roles ^ first[1]))
+            raise UserError(
+                f"{first[0]} and {file.name} do not have the same columns: {differ}.",
+                "Give them the same columns, or ingest one of them.",
+            )
+
+
+def read(files: Iterable[Stored], params: FileParams) -> Iterator[pa.Table]:
+    """Stream the files' rows as tables of `src.data.raw.RAW`."""
+    for file in files:
+        yield from BY_ENDING[file.ending].tables(file, params)
 
 
 def _malformed(
-    path: Path, row: int, what: str, hint: str = "Correct or remove that row."
+    file: Stored, row: int, what: str, hint: str = "Correct or remove that row."
 ) -> UserError:
-    return UserError(f"{path.name}, row {row:,}: {what}.", hint)
+    return UserError(f"{file.name}, row {row:,}: {what}.", hint)
 
 
-def _not_utf8(path: Path) -> UserError:
-    """Find the first byte that is not UTF-8."""
-    decoder, start = codecs.getincrementaldecoder("utf-8")(), 0
-    with path.open("rb") as file:
-        for chunk in iter(lambda: file.read(2**20), b""):
-            held = len(decoder.getstate()[0])
-            try:
-                decoder.decode(chunk)
-            except UnicodeDecodeError as error:
-                start += error.start - held
-                break
-            start += len(chunk)
-    return UserError(
-        f"{path.name} is not UTF-8: byte {start:,} cannot be read.", "Save it again as UTF-8."
-    )
+def _noted(tables: Iterator[pa.Table], file: Stored, utf8: Utf8) -> Iterator[pa.Table]:
+    """Write beside the rows which encoding was found, so that whoever reads them can say so."""
+    from src.data.raw import noted
+
+    for table in tables:
+        yield noted(table, f"{file.name} as {utf8.note}") if utf8.note else table
 
 
-def _csv_rows(path: Path) -> Iterator[list[str]]:
+def _csv_rows(file: Stored, lines: Iterable[str], first: str) -> Iterator[list[str]]:
     """Read the header and then every row, all of the header's length; blank lines are none."""
     csv.field_size_limit(LONGEST)
     number = 0
+    # Spreadsheets of many countries part columns by semicolons.
+    delimiter = max(",;\t", key=first.count)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            first = file.readline(2**20)
-            file.seek(0)
-            # Spreadsheets of many countries part columns by semicolons.
-            delimiter = max(",;\t", key=first.count)
-            rows = csv.reader(file, delimiter=delimiter, strict=True)
-            header = next(filter(None, rows), [])
-            yield header
-            for number, row in enumerate(filter(None, rows), 1):
-                if len(row) != len(header):
-                    what = f"{len(row)} cells where the header has {len(header)}"
-                    raise _malformed(path, number, what)
-                yield row
+        rows = csv.reader(lines, delimiter=delimiter, strict=True)
+        header = next(filter(None, rows), [])
+        yield header
+        for number, row in enumerate(filter(None, rows), 1):
+            if len(row) != len(header):
+                what = f"{len(row)} cells where the header has {len(header)}"
+                raise _malformed(file, number, what)
+            yield row
     except csv.Error:
-        raise _malformed(path, number + 1, "its quotes do not close as they should") from None
-    except UnicodeDecodeError:
-        raise _not_utf8(path) from None
+        raise _malformed(file, number + 1, "its quotes do not close as they should") from None
 
 
-def _csv_columns(path: Path) -> list[str]:
-    return next(_csv_rows(path))
+def _lines(text: Any) -> tuple[str, Iterator[str]]:
+    """Give the first line, and all lines; one that is too long comes in pieces."""
+    first = text.readline(LONGEST + 1)
+
+    def lines() -> Iterator[str]:
+        yield first
+        yield from iter(lambda: text.readline(LONGEST + 1), "")
+
+    return first, lines()
 
 
-def _csv_tables(path: Path, params: IngestParams) -> Iterator[pa.Table]:
+def _csv_columns(file: Stored, params: FileParams) -> list[str]:
+    with file.text(params.encoding) as (text, _):
+        first, lines = _lines(text)
+        return next(_csv_rows(file, lines, first))
+
+
+def _csv_tables(file: Stored, params: FileParams) -> Iterator[pa.Table]:
     from src.data.raw import tables, topic_list
 
-    rows = _csv_rows(path)
-    header = next(rows)
-    roles = match(header, params, path.name)
-    places = [(role, header.index(column)) for role, column in roles.items() if role != "topics"]
-    topics = header.index(roles["topics"]) if "topics" in roles else None
+    with file.text(params.encoding) as (text, utf8):
+        first, lines = _lines(text)
+        rows = _csv_rows(file, lines, first)
+        header = next(rows)
+        roles = match(header, params, file.name)
+        places = [(role, header.index(name)) for role, name in roles.items() if role != "topics"]
+        topics = header.index(roles["topics"]) if "topics" in roles else None
 
-    def by_role() -> Iterator[Row]:
-        for cells in rows:
-            row: Row = {role: cells[place] or None for role, place in places}
-            row["source"] = path.name
-            if topics is not None:
-                row["topics"] = topic_list(cells[topics])
-            yield row
+        def by_role() -> Iterator[Row]:
+            for cells in rows:
+                row: Row = {role: cells[place] or None for role, place in places}
+                row["source"] = file.name
+                if topics is not None:
+                    row["topics"] = topic_list(cells[topics])
+                yield row
 
-    yield from tables(by_role())
-
-
-def _json_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                words = line.decode("utf-8-sig" if number == 1 else "utf-8")
-            except UnicodeDecodeError:
-                raise _not_utf8(path) from None
-            if not words.strip():
-                continue
-            try:
-                row = json.loads(words)
-            except (ValueError, RecursionError):
-                row = None
-            if not isinstance(row, dict):
-                raise _malformed(
-                    path,
-                    number,
-                    "not one JSON object on one line",
-                    f"A JSON array becomes JSON Lines by: jq -c '.[]' {path.name}",
-                )
-            yield number, row
+        yield from _noted(tables(by_role()), file, utf8)
 
 
-def _json_columns(path: Path) -> list[str]:
+def _json_rows(file: Stored, text: Any) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in enumerate(iter(lambda: text.readline(LONGEST + 1), ""), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            row = None
+        if not isinstance(row, dict):
+            raise _malformed(
+                file,
+                number,
+                "not one JSON object on one line",
+                f"A JSON array becomes JSON Lines by: jq -c '.[]' {file.name}",
+            )
+        yield number, row
+
+
+def _json_columns(file: Stored, params: FileParams) -> list[str]:
     names = dict[str, None]()
-    for _, row in islice(_json_rows(path), HEAD):
-        names |= dict.fromkeys(row)
+    with file.text(params.encoding) as (text, _):
+        for _, row in islice(_json_rows(file, text), HEAD):
+            names |= dict.fromkeys(row)
     return list(names)
 
 
-def _json_tables(path: Path, params: IngestParams) -> Iterator[pa.Table]:
+def _json_tables(file: Stored, params: FileParams) -> Iterator[pa.Table]:
     from src.data.raw import tables, topic_list
 
     names_of = wanted(params)
 
-    def by_role() -> Iterator[Row]:
-        for number, cells in _json_rows(path):
+    def by_role(text: Any) -> Iterator[Row]:
+        for number, cells in _json_rows(file, text):
             # Objects may leave columns out, so each is looked at by itself.
             lower = {name.strip().lower(): cell for name, cell in reversed(cells.items())}
-            row: Row = {"source": path.name}
+            row: Row = {"source": file.name}
             for role, names in names_of.items():
                 cell = next((lower[name] for name in names if name in lower), None)
                 if role == "topics":
                     words = topic_list(cell) if isinstance(cell, str) else cell or []
                     if not isinstance(words, list):
-                        raise _malformed(path, number, "its topics are neither words nor a list")
+                        raise _malformed(file, number, "its topics are neither words nor a list")
                     row[role] = [_word(word) for word in words if word is not None]
                 elif isinstance(cell, dict | list):
-                    raise _malformed(path, number, f"its {role} is not one value")
+                    raise _malformed(file, number, f"its {role} is not one value")
                 else:
                     row[role] = None if cell is None else _word(cell)
             yield row
 
-    yield from tables(by_role())
+    with file.text(params.encoding) as (text, utf8):
+        yield from _noted(tables(by_role(text)), file, utf8)
 
 
 def _word(cell: Any) -> str:
@@ -176,31 +241,60 @@ def _word(cell: Any) -> str:
     return json.dumps(cell)
 
 
-def _parquet_columns(path: Path) -> list[str]:
+def _parquet_columns(file: Stored, params: FileParams) -> list[str]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        return list(pq.read_schema(path).names)
+        with file.opened() as opened:
+            return list(pq.read_schema(opened).names)
     except (pa.ArrowInvalid, OSError):
-        raise _no_parquet(path) from None
+        raise _no_parquet(file) from None
 
 
-def _no_parquet(path: Path) -> UserError:
-    return UserError(f"{path.name} is cut or not a parquet file.", "Write it again.")
+def _no_parquet(file: Stored) -> UserError:
+    return UserError(f"{file.name} is cut or not a parquet file.", "Write it again.")
 
 
-def _parquet_tables(path: Path, params: IngestParams) -> Iterator[pa.Table]:
+def _parquet_tables(file: Stored, params: FileParams) -> Iterator[pa.Table]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from src.data.raw import RAW, ROWS, topic_list
+    from src.data.raw import ROWS
 
-    roles = match(_parquet_columns(path), params, path.name)
+    roles = match(_parquet_columns(file, params), params, file.name)
+    try:
+        with file.opened() as opened, pq.ParquetFile(opened) as parquet:
+            for batch in parquet.iter_batches(batch_size=ROWS, columns=list(roles.values())):
+                yield arrow_table(batch, roles, file.name)
+    except (pa.ArrowInvalid, OSError):
+        raise _no_parquet(file) from None
 
-    def column(batch: pa.RecordBatch, role: str) -> pa.Array:
+
+def arrow_table(batch: pa.RecordBatch, roles: Mapping[str, str], name: str) -> pa.Table:
+    """Turn a batch of whatever columns into a table of `src.data.raw.RAW`.
+
+    Parameters
+    ----------
+    batch
+        The rows.
+    roles
+        The column of each role.
+    name
+        What their file is called.
+
+    Raises
+    ------
+    UserError
+        A column is of a type that cannot be its role's.
+    """
+    import pyarrow as pa
+
+    from src.data.raw import RAW, topic_list
+
+    def column(role: str) -> pa.Array:
         if role == "source":
-            return pa.array([path.name] * batch.num_rows, pa.string())
+            return pa.array([name] * batch.num_rows, pa.string())
         if role not in roles:
             return pa.nulls(batch.num_rows, RAW.field(role).type)
         cells = batch.column(roles[role])
@@ -211,17 +305,11 @@ def _parquet_tables(path: Path, params: IngestParams) -> Iterator[pa.Table]:
             return cells.cast(RAW.field(role).type)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
             raise UserError(
-                f"{path.name}: column {roles[role]} holds {cells.type}, no {role}.",
+                f"{name}: column {roles[role]} holds {cells.type}, no {role}.",
                 f"Name another: -P {role}_column=NAME",
             ) from None
 
-    try:
-        with pq.ParquetFile(path) as opened:
-            for batch in opened.iter_batches(batch_size=ROWS, columns=list(roles.values())):
-                arrays = [column(batch, role) for role in RAW.names]
-                yield pa.Table.from_arrays(arrays, schema=RAW)
-    except (pa.ArrowInvalid, OSError):
-        raise _no_parquet(path) from None
+    return pa.Table.from_arrays([column(role) for role in RAW.names], schema=RAW)
 
 
 CSV = Format(_csv_columns, _csv_tables)
@@ -236,3 +324,4 @@ BY_ENDING = {
     ".json": JSON_LINES,
     ".parquet": PARQUET,
 }
+ENDINGS = f"{', '.join(BY_ENDING)}, and all but parquet with {' or '.join(PACKED)} behind it"

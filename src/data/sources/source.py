@@ -21,7 +21,7 @@ class IngestParams:
 
     source: str = param(
         "vader",
-        "A built-in corpus, a file, a folder or a glob of CSV, JSONL, parquet",
+        "A built-in corpus, a file, folder or glob of CSV, JSONL, parquet, or an address of them",
         content=False,
     )
     text_column: str = param("", "Column of the texts; found by its usual names if empty")
@@ -45,6 +45,13 @@ class IngestParams:
         "off; or a TOML or JSON file of your own limits",
         content=False,
     )
+
+    languages: str = param(
+        "",
+        "Languages that stay, like en,de; a text surely in another leaves; any keeps all; en for "
+        "every source but the built-in one if empty",
+    )
+    mend: str = param("", "What to mend in the texts: mojibake, html, or both between commas")
 
     @property
     def label_map(self) -> dict[str, str | None]:
@@ -136,6 +143,8 @@ class Source:
         What addresses that it reads begin with, as in `postgresql` for `postgresql://…`.
     read_on
         Streams the same tables where it can go on from an earlier reading.
+    recognises
+        Tells a path that it reads, and not the source of files, by what lies there.
     """
 
     name: str
@@ -148,6 +157,7 @@ class Source:
     params: type[IngestParams] = IngestParams
     schemes: tuple[str, ...] = ()
     read_on: Callable[[Any, Reading], Iterator[pa.Table]] | None = None
+    recognises: Callable[[Path], bool] | None = None
 
     @property
     def code(self) -> str:

@@ -59,10 +59,11 @@ def test_checking_imports_nothing_heavy(tmp_path: Path) -> None:
     file.write_text("text\nhello\n")
     code = (
         "import sys\n"
-        "from src.data.sources import IngestParams, check, find\n"
+        "from src.data.sources import check, find\n"
+        "from src.data.sources.formats import FileParams\n"
         "import src.data.splitting\n"
-        f"check(IngestParams(source={str(file)!r}))\n"
-        f"find({str(file)!r}).fingerprint(IngestParams(source={str(file)!r}))\n"
+        f"check(FileParams(source={str(file)!r}))\n"
+        f"find({str(file)!r}).fingerprint(FileParams(source={str(file)!r}))\n"
         "print(sorted({'numpy', 'pandas', 'pyarrow', 'rensa', 'mlflow'} & set(sys.modules)))"
     )
     done = subprocess.run(
