@@ -11,7 +11,7 @@ from src.errors import UserError
 from src.pipeline.step import param
 from src.training.calibration import temperature
 from src.training.files import text_array, write_model
-from src.training.known_terms import min_authors_param, shared_terms
+from src.training.known_terms import min_authors_param
 from src.training.rows import balance_param, class_weights, labelled
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from scipy import sparse
 
-    from src.training.known_terms import Codes
+    from src.training.known_terms import Authors
 
     Floats = npt.NDArray[np.float64]
 
@@ -43,7 +43,7 @@ def penalty_param(default: float) -> Any:
 class LinearParams:
     """Parameters of a logistic regression on terms."""
 
-    c: float = penalty_param(1.0)
+    c: float = penalty_param(0.5)
     balance: float = balance_param()
     min_authors: int = min_authors_param()
     max_features: int = param(
@@ -59,31 +59,28 @@ class Blocks:
     analyzers
         From text to terms: functions of the model file, by the name they have there.
     texts, authors
-        What to learn terms and their idf from, and who wrote each; see `shared_terms`.
-    min_authors
-        Authors that must have used a term.
+        What to learn terms and their idf from, and who wrote each.
     max_features
         Terms kept of each block, the most frequent; all if None.
 
     Raises
     ------
     UserError
-        No term is of so many authors, or none stands in two texts.
+        No term is of enough authors, or none stands in two texts.
     """
 
     def __init__(
         self,
         analyzers: Mapping[str, Callable[[str], list[str]]],
         texts: Sequence[str],
-        authors: Codes,
-        min_authors: int,
+        authors: Authors,
         max_features: int | None = None,
     ) -> None:
         from sklearn.feature_extraction.text import TfidfVectorizer
 
         self.vectorizers = dict[str, Any]()
         for name, analyzer in analyzers.items():
-            shared = shared_terms(texts, authors, min_authors, analyzer)
+            shared = authors.shared(texts, analyzer)
             self.vectorizers[name] = TfidfVectorizer(
                 analyzer=lambda text, read=analyzer, kept=shared: list(
                     filter(kept.__contains__, read(text))

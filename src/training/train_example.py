@@ -53,8 +53,8 @@ def fit(
 
     texts, labels = labelled_for_training(train)
     progress(f"example: fitting {len(texts):,} entries")
-    authors = authors_of(train, labelled_only=True)
-    blocks = Blocks({"words": words}, texts, authors, params.min_authors)
+    authors = authors_of(train, params.min_authors, labelled_only=True)
+    blocks = Blocks({"words": words}, texts, authors)
     model = MultinomialNB(alpha=params.alpha).fit(blocks.features, labels)
     weights, intercept = model.feature_log_prob_.T, model.class_log_prior_
     return {"temperature": write_linear(folder, blocks, model.classes_, weights, intercept, valid)}

@@ -38,8 +38,8 @@ def fit(
 
     texts, labels = labelled_for_training(train)
     progress(f"linear: counting terms in {len(texts):,} entries")
-    authors = authors_of(train, labelled_only=True)
-    blocks = Blocks(ANALYZERS, texts, authors, params.min_authors, params.max_features)
+    authors = authors_of(train, params.min_authors, labelled_only=True)
+    blocks = Blocks(ANALYZERS, texts, authors, params.max_features)
     n_terms = blocks.features.shape[1]
     progress(f"linear: fitting weights of {n_terms:,} terms")
     model = logistic_regression(blocks.features, labels, params)

@@ -135,8 +135,8 @@ def fit_views(
     texts, labels = labelled_for_training(train)
     valid_texts, valid_labels = labelled(valid)
     progress(f"views: counting terms in {len(texts):,} entries")
-    authors = authors_of(train, labelled_only=True)
-    blocks = Blocks(ANALYZERS, texts, authors, params.min_authors, params.max_features)
+    authors = authors_of(train, params.min_authors, labelled_only=True)
+    blocks = Blocks(ANALYZERS, texts, authors, params.max_features)
     lexicon = read_lexicon()
     settings: dict[str, Any] = {"blocks": list(blocks.vectorizers)}
     stretch = params.lexicon_strength
