@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -15,6 +16,7 @@ from src.pipeline.caller import cache_folder
 from src.pipeline.step import param
 from src.training.backbone import Backbone, check, fingerprint, opened
 from src.training.family import TASKS, Family
+from src.training.known_terms import Authors, authors_of, min_authors_param
 from src.training.rows import (
     balance_param,
     class_weights,
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import torch
 
+WORD = re.compile(r"\w+(?:['’]\w+)*")
+HIDDEN = "\ufffc"  # stands where a word is not to be learned
+BLANKS = ("<mask>", "[MASK]", "<unk>", "[UNK]")  # what a tokenizer may have for it
 PROBES = 16  # validation texts on which the exported graph is held against the network
 CODE = ("finetuning.py", "network.py")  # an edit there makes another training
 PLACES = ("backbone", "download", "device")  # say where, not what
@@ -59,6 +64,7 @@ class RobertaParams:
     most_entries: int = param(
         0, "Entries drawn to train on, beside the project's own journal; 0 for all", low=0
     )
+    min_authors: int = min_authors_param()
     c: float = param(1.0, "Inverse strength of a frozen head's L2 penalty", low=1e-6, high=1e4)
     quantize: str = param(
         "auto", "Ship int8 weights; auto if they answer as well", choices=("auto", "true", "false")
@@ -78,15 +84,18 @@ def fit(
     An entry's features are the mean of the encoder's last hidden states over its tokens.
     `frozen` fits logistic regression on them, `finetune` trains encoder and head together, with
     classes weighted as in the linear family; a killed fine-tuning goes on from its last whole
-    epoch. From entries longer than `max_tokens` it learns what their first ones say.
+    epoch. From entries longer than `max_tokens` it learns what their first ones say. Words that
+    fewer than `min_authors` used are hidden from it: weights, too, learn by heart what one person
+    alone writes (Carlini et al., "The Secret Sharer", 2019).
 
     Raises
     ------
     UserError
-        The backbone is not there or cannot be used, there is no such device, or a class has too
-        few labelled entries.
+        The backbone is not there or cannot be used, there is no such device, a class has too few
+        labelled entries, or no word is of `min_authors` authors.
     """
     texts, labels = labelled_for_training(train)
+    texts = hidden(texts, authors_of(train, params.min_authors, labelled_only=True))
     weights = source_weights(train, params.journal_weight).tolist()
     drawn = chosen(labels, from_journal(train), params.most_entries, seed)
     learned = [texts[i] for i in drawn], [labels[i] for i in drawn], [weights[i] for i in drawn]
@@ -100,6 +109,28 @@ def fit(
         with torch.random.fork_rng(range(torch.cuda.device_count())):
             torch.manual_seed(seed)
             return _fit(learned, valid, params, found, device, folder, seed, progress)
+
+
+def hidden(texts: Sequence[str], authors: Authors) -> list[str]:
+    """Put a sign in the place of each word that too few authors used.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> authors = Authors(np.array([0, 1]), least=2)
+    >>> [text.replace(HIDDEN, "_") for text in hidden(["A cat sat.", "a cat, my cat"], authors)]
+    ['A cat _.', 'a cat, _ cat']
+    """
+    from src.models.sentiment_analyzer import normalise
+
+    def terms_of(text: str) -> list[str]:
+        return [normalise(word) for word in WORD.findall(text)]
+
+    shared = authors.shared(texts, terms_of)
+    return [
+        WORD.sub(lambda word: word[0] if normalise(word[0]) in shared else HIDDEN, text)
+        for text in texts
+    ]
 
 
 def chosen(labels: Sequence[str], own: Sequence[bool], most: int, seed: int) -> list[int]:
@@ -131,8 +162,11 @@ def _fit(
 
     encoder, tokenizer, pad = load(found)
     (texts, labels, counts), (others, truth) = learned, labelled(valid)
+    blank = next((name for name in BLANKS if tokenizer.token_to_id(name) is not None), "")
     rows, held_out = (
-        encode(tokenizer, [readable(text) for text in side], params.max_tokens)
+        encode(
+            tokenizer, [readable(text).replace(HIDDEN, blank) for text in side], params.max_tokens
+        )
         for side in (texts, others)
     )
     checkpoint = Checkpoint(
