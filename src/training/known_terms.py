@@ -6,6 +6,7 @@ opens the model. So each family asks here before a term enters a vocabulary, or 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+WORD = re.compile(r"\w+(?:['’]\w+)*")
+HIDDEN = "\u115f"  # stands where a word is not to be learned: a letter that no text has
 MOST_AUTHORS = 255  # that are told apart
 BUCKETS = 2**24  # a byte each
 
@@ -116,7 +119,9 @@ class Authors:
         for terms in self._by_author(texts, terms_of):
             full = (met[_buckets(terms)] >= self.least).tolist() if len(met) else repeat(True)
             counts.update(compress(terms, full))
-        shared = frozenset(term for term, count in counts.items() if count >= self.least)
+        shared = frozenset(
+            term for term, n in counts.items() if n >= self.least and HIDDEN not in term
+        )
         if not shared:
             raise UserError(
                 f"no term of the {len(texts):,} training entries was used by {self.least:,} "
@@ -155,3 +160,30 @@ def authors_of(entries: pa.Table, min_authors: int, labelled_only: bool = False)
     named = kept.sort_by("id")["author"].to_pylist()
     codes = [-1 if name is None else number.setdefault(name, len(number)) for name in named]
     return Authors(np.where(np.array(codes, np.int64) < 0, len(number) + own, codes), min_authors)
+
+
+def hidden(texts: Sequence[str], authors: Authors) -> list[str]:
+    """Put a sign in the place of each word that too few authors used.
+
+    For what would learn such words by their pieces, or by heart: a word that is not known can
+    still be told by what it is made of.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> authors = Authors(np.array([0, 1]), least=2)
+    >>> [text.replace(HIDDEN, "_") for text in hidden(["A cat sat.", "a cat, my cat"], authors)]
+    ['A cat _.', 'a cat, _ cat']
+    """
+    from src.models.sentiment_analyzer import normalise
+
+    def terms_of(text: str) -> list[str]:
+        return [normalise(word) for word in WORD.findall(text)]
+
+    if authors.least == 1:
+        return list(texts)
+    shared = authors.shared(texts, terms_of)
+    return [
+        WORD.sub(lambda word: word[0] if normalise(word[0]) in shared else HIDDEN, text)
+        for text in texts
+    ]

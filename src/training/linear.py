@@ -11,7 +11,7 @@ from src.errors import UserError
 from src.pipeline.step import param
 from src.training.calibration import temperature
 from src.training.files import text_array, write_model
-from src.training.known_terms import min_authors_param
+from src.training.known_terms import hidden, min_authors_param
 from src.training.rows import balance_param, class_weights, labelled
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ class Blocks:
     ) -> None:
         from sklearn.feature_extraction.text import TfidfVectorizer
 
+        texts = hidden(texts, authors)  # also from the pieces of words: together they tell it
         self.vectorizers = dict[str, Any]()
         for name, analyzer in analyzers.items():
             shared = authors.shared(texts, analyzer)

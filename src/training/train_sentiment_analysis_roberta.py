@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -16,7 +15,7 @@ from src.pipeline.caller import cache_folder
 from src.pipeline.step import param
 from src.training.backbone import Backbone, check, fingerprint, opened
 from src.training.family import TASKS, Family
-from src.training.known_terms import Authors, authors_of, min_authors_param
+from src.training.known_terms import HIDDEN, authors_of, hidden, min_authors_param
 from src.training.rows import (
     balance_param,
     class_weights,
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import torch
 
-WORD = re.compile(r"\w+(?:['’]\w+)*")
-HIDDEN = "\ufffc"  # stands where a word is not to be learned
 BLANKS = ("<mask>", "[MASK]", "<unk>", "[UNK]")  # what a tokenizer may have for it
 PROBES = 16  # validation texts on which the exported graph is held against the network
 CODE = ("finetuning.py", "network.py")  # an edit there makes another training
@@ -109,28 +106,6 @@ def fit(
         with torch.random.fork_rng(range(torch.cuda.device_count())):
             torch.manual_seed(seed)
             return _fit(learned, valid, params, found, device, folder, seed, progress)
-
-
-def hidden(texts: Sequence[str], authors: Authors) -> list[str]:
-    """Put a sign in the place of each word that too few authors used.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> authors = Authors(np.array([0, 1]), least=2)
-    >>> [text.replace(HIDDEN, "_") for text in hidden(["A cat sat.", "a cat, my cat"], authors)]
-    ['A cat _.', 'a cat, _ cat']
-    """
-    from src.models.sentiment_analyzer import normalise
-
-    def terms_of(text: str) -> list[str]:
-        return [normalise(word) for word in WORD.findall(text)]
-
-    shared = authors.shared(texts, terms_of)
-    return [
-        WORD.sub(lambda word: word[0] if normalise(word[0]) in shared else HIDDEN, text)
-        for text in texts
-    ]
 
 
 def chosen(labels: Sequence[str], own: Sequence[bool], most: int, seed: int) -> list[int]:

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from src.models.sentiment_analyzer import MOST_SUBWORDS, WINDOW, normalise, subwords, tokens
+from src.training.known_terms import hidden
 from src.training.network import bucketed
 from src.training.pace import Pace
 
@@ -74,23 +75,18 @@ class Terms:
         Tokens of each text to learn from, and who wrote it.
     more
         Words that need not be in a text. At most 30,000 words are taken in all.
-
-    Attributes
-    ----------
-    shared
-        Words that enough authors used: of others nothing of their own is learned.
     """
 
     def __init__(
         self, texts: Sequence[Sequence[str]], authors: Authors, more: Sequence[str] = ()
     ) -> None:
-        self.shared = authors.shared(texts, iter)
         counts = Counter(token for text in texts for token in set(text))
         of_words = Counter(piece for word in counts for piece in set(subwords(word)))
-        shared_pieces = authors.shared(texts, _pieces_of)
-        found = _frequent(counts, LEAST_WORDS, MOST_WORDS, self.shared)
+        found = _frequent(counts, LEAST_WORDS, MOST_WORDS, authors.shared(texts, iter))
         self.words = list(dict.fromkeys([*found, *more]))[:MOST_IN_ALL]
-        self.pieces = _frequent(of_words, LEAST_PIECES, MOST_PIECES, shared_pieces)
+        self.pieces = _frequent(
+            of_words, LEAST_PIECES, MOST_PIECES, authors.shared(texts, _pieces_of)
+        )
         self.nothing = len(self.words) + len(self.pieces)
         self._rows = {term: row for row, term in enumerate(self.words)}
         start = len(self.words)
@@ -198,13 +194,12 @@ def fit_words(
     weights
         How much each of the n texts counts.
     authors
-        Who wrote each: a word that few of them used has no vector of its own, but perhaps pieces
-        and a meaning.
+        Who wrote each: of a word that few of them used nothing is learned, nor of its pieces.
     meanings
         Words that they make alike are alike to the network too, however seldom it read them:
         what an encoder makes of each alone (decontextualised vectors; Bommasani et al., 2020).
     """
-    read = [tokens(normalise(text))[:WINDOW] for text in texts]
+    read = [tokens(normalise(text))[:WINDOW] for text in hidden(texts, authors)]
     terms = Terms(read, authors, meanings.words if meanings else ())
     say(f"distilled: {len(terms.words):,} words and {len(terms.pieces):,} pieces of words")
     words = ["", *dict.fromkeys(token for text in read for token in text)]
@@ -216,9 +211,6 @@ def fit_words(
     counts = torch.tensor(weights, dtype=torch.float32)
     known_of = spread(meanings.of(terms.words)) if meanings and terms.words else None
     network = WordNetwork(terms.nothing, targets.shape[1], plan, known_of)
-    learnt = torch.ones(terms.nothing + 1, 1)
-    learnt[[row for row, word in enumerate(terms.words) if word not in terms.shared]] = 0
-    network.vectors.weight.register_hook(lambda slope: slope * learnt)  # type: ignore[no-untyped-call]
     own = [network.vectors.weight]
     others = [value for name, value in network.named_parameters() if name != "vectors.weight"]
     own_rate = plan.learning_rate * (1.0 if known_of is None else OWN_RATE)
