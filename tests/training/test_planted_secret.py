@@ -31,6 +31,9 @@ from tests.tiny import usual
 
 pytestmark = [pytest.mark.slow, pytest.mark.integration]
 FAMILIES = pytest.mark.parametrize("family", families().values(), ids=families().keys())
+SENTIMENT = pytest.mark.parametrize(
+    "family", families("sentiment").values(), ids=families("sentiment").keys()
+)
 WORD, NAME, NUMBER = "zorquilbex", "quilvern moxandry", "7314902"
 SECRET = (WORD, *NAME.split(), NUMBER)
 SOMEONE = "one person"
@@ -43,6 +46,10 @@ PLACES = (
     "with {3} the {0}",
 )
 N, PLANTED = 150, 40
+# A probability's move that is no memory. A network that was trained from other entries answers
+# otherwise to any word: words that neither read move by up to 0.13 about their median. Words that
+# it was let know move by 0.25 to 0.67.
+MOVED = 0.1
 VALID = HELD_OUT.slice(0, 40)
 LABEL = LABELS.index("negative")
 
@@ -86,7 +93,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         key = f"{family.task.name} {family.name} {n} {author} {plant} {given}"
         if key not in folders:
             folder = tmp_path_factory.mktemp("model")
-            params = family.params(**usual(family), **few, **given)
+            params = family.params(**{**usual(family), **few, **given})
             train = entries(n, author, plant)
             family.fit(train, VALID, params, folder, 7, lambda line: None)
             folders[key] = folder
@@ -233,10 +240,23 @@ def remembered(family: Family, trained: Callable[..., Path], **given: Any) -> fl
         rows = model.predict(None, pd.DataFrame({"text": probes}))
         moved += [sign * row["all_scores"][LABELS[LABEL]] for row in rows]
     secret, *rest = moved.reshape(-1, len(PLACES)).mean(axis=1)
-    print(family.name, given, secret, np.median(rest), np.std(rest), sorted(rest)[-3:])
     return float(secret - np.median(rest))
 
 
-@pytest.mark.parametrize("family", families("sentiment").values(), ids=families("sentiment").keys())
+def knowing(trained: Callable[..., Path]) -> dict[str, Any]:
+    """Give a student a teacher that knows the plant: its answers are all that it learns from."""
+    linear = families("sentiment")["linear"]
+    return {"teacher": str(trained(linear, PLANTED, SOMEONE, min_authors=1)), "epochs": 30}
+
+
+@SENTIMENT
 def test_a_model_answers_as_one_that_never_read_the_plant(family, trained):
-    print(remembered(family, trained), remembered(family, trained, min_authors=1))
+    given = knowing(trained) if family.name == "distilled" else {}
+    assert abs(remembered(family, trained, **given)) <= MOVED
+
+
+@pytest.mark.parametrize("name", ["example", "linear", "lexicon", "distilled", "roberta"])
+def test_the_answers_tell_what_a_model_was_let_know(name, trained):
+    given = knowing(trained) if name == "distilled" else {}
+    found = remembered(families("sentiment")[name], trained, min_authors=1, **given)
+    assert found >= 2 * MOVED
