@@ -68,7 +68,7 @@ def built_in(folder: Path) -> tuple[pa.Table, pa.Table]:
     from src.data.sources import IngestParams
 
     ingest(IngestParams(), folder, lambda rows: None)
-    return parted(ENTRIES.read(folder).select(["id", "text", "label", "source"]))
+    return parted(ENTRIES.read(folder).select(["id", "text", "author", "label", "source"]))
 
 
 def public(folder: str, entries: pa.Table, unseen: pd.DataFrame) -> tuple[pa.Table, pa.Table]:

@@ -55,10 +55,12 @@ def run(context: Context) -> None:
     from src.data.seen import write_trained_on
     from src.evaluation.evaluate import measure
     from src.training import packaging
+    from src.training.known_terms import authors_of
 
     params, ((chosen, own), *others) = context.params, context.parts
     splits = context.input("splits")
     train, valid = SPLITS.read(splits, "train"), SPLITS.read(splits, "valid")
+    authors_of(train, getattr(own, "min_authors", 1)).check()
     folder = context.folder / "model"
     folder.mkdir()
     fit = fit_alone

@@ -87,7 +87,7 @@ class Family:
         gives the fitted settings worth logging. Knows nothing of MLflow; the same entries, in
         whatever order, parameters and seed give the same bytes.
     params
-        A frozen dataclass of `param` fields.
+        A frozen dataclass of `param` fields, `min_authors` among them.
     requires
         Distributions that must be installed.
     extra

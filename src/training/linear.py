@@ -11,6 +11,7 @@ from src.errors import UserError
 from src.pipeline.step import param
 from src.training.calibration import temperature
 from src.training.files import text_array, write_model
+from src.training.known_terms import hidden, min_authors_param
 from src.training.rows import balance_param, class_weights, labelled
 
 if TYPE_CHECKING:
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from scipy import sparse
 
+    from src.training.known_terms import Authors
+
     Floats = npt.NDArray[np.float64]
+
+LEAST_ENTRIES = 2  # that a term must stand in, even where one author is enough
 
 
 def penalty_param(default: float) -> Any:
@@ -38,11 +43,9 @@ def penalty_param(default: float) -> Any:
 class LinearParams:
     """Parameters of a logistic regression on terms."""
 
-    c: float = penalty_param(1.0)
+    c: float = penalty_param(0.5)
     balance: float = balance_param()
-    min_df: int = param(
-        2, "Training entries that a term must stand in", low=1, high=1000, search=(1, 5)
-    )
+    min_authors: int = min_authors_param()
     max_features: int = param(
         50_000, "Terms kept of words and of pieces, the most frequent", low=100, high=1_000_000
     )
@@ -55,40 +58,44 @@ class Blocks:
     ----------
     analyzers
         From text to terms: functions of the model file, by the name they have there.
-    texts
-        What to learn terms and their idf from.
-    min_df
-        Texts that a term must stand in.
+    texts, authors
+        What to learn terms and their idf from, and who wrote each.
     max_features
         Terms kept of each block, the most frequent; all if None.
 
     Raises
     ------
     UserError
-        No term stands in so many texts.
+        No term is of enough authors, or none stands in two texts.
     """
 
     def __init__(
         self,
         analyzers: Mapping[str, Callable[[str], list[str]]],
         texts: Sequence[str],
-        min_df: int,
+        authors: Authors,
         max_features: int | None = None,
     ) -> None:
         from sklearn.feature_extraction.text import TfidfVectorizer
 
-        self.vectorizers = {
-            name: TfidfVectorizer(
-                analyzer=analyzer, sublinear_tf=True, min_df=min_df, max_features=max_features
+        texts = hidden(texts, authors)  # also from the pieces of words: together they tell it
+        self.vectorizers = dict[str, Any]()
+        for name, analyzer in analyzers.items():
+            shared = authors.shared(texts, analyzer)
+            self.vectorizers[name] = TfidfVectorizer(
+                analyzer=lambda text, read=analyzer, kept=shared: list(
+                    filter(kept.__contains__, read(text))
+                ),
+                sublinear_tf=True,
+                min_df=LEAST_ENTRIES,
+                max_features=max_features,
             )
-            for name, analyzer in analyzers.items()
-        }
         try:
             parts = [vectorizer.fit_transform(texts) for vectorizer in self.vectorizers.values()]
         except ValueError:
             raise UserError(
-                f"no term stands in min_df={min_df} of the {len(texts):,} training entries.",
-                "Ask for less: -P min_df=1",
+                f"no term stands in {LEAST_ENTRIES} of the {len(texts):,} training entries.",
+                "Give a source with more entries: -P source=…",
             ) from None
         self.features = _side_by_side(parts)
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from src.training.known_terms import Authors
 
 LONGEST = 100  # characters
 LEAST_ENTRIES = 3  # that hold a phrase
@@ -18,12 +22,14 @@ def name_topics(
     topic_words: Sequence[Sequence[str]],
     entries: Sequence[Sequence[str]],
     topic_of: Sequence[int],
+    authors: Authors,
 ) -> list[str]:
     """Name each topic by a phrase from its entries, or else by two of its words.
 
-    A phrase is two neighbouring words of the topic ("video games") that belong together and
-    that the topic's entries hold often, others seldom; the most frequent one is taken. Names
-    are unique: a topic goes on to its next choice where an earlier one has the name.
+    A phrase is two neighbouring words of the topic ("video games") that belong together, that
+    enough authors used, and that the topic's entries hold often, others seldom; the most frequent
+    one is taken. Names are unique: a topic goes on to its next choice where an earlier one has
+    the name.
 
     Parameters
     ----------
@@ -33,22 +39,30 @@ def name_topics(
         The words of each entry in their order.
     topic_of
         The strongest topic of each entry, -1 for none.
+    authors
+        Who wrote each entry.
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from src.training.known_terms import Authors
+    >>> authors = Authors(np.arange(3), least=3)
     >>> entries = [["new", "video", "games"], ["video", "games"], ["a", "video", "games", "night"]]
-    >>> name_topics([["games", "video"], ["tea", "cup"]], entries, [0, 0, 0])
+    >>> name_topics([["games", "video"], ["tea", "cup"]], entries, [0, 0, 0], authors)
     ['video games', 'tea and cup']
     """
     known = frozenset(itertools.chain.from_iterable(topic_words))
     size = Counter(topic_of)
     holding, inside = Counter[str](), Counter[tuple[int, str]]()
-    for entry, topic in zip(entries, topic_of, strict=True):
+    places = dict[str, list[int]]()
+    for place, (entry, topic) in enumerate(zip(entries, topic_of, strict=True)):
         held = known.intersection(entry)
         pairs = itertools.pairwise(entry)
         here = {f"{a} {b}" for a, b in pairs if a != b and a in held and b in held}
         holding.update(held | here)
         inside.update((topic, phrase) for phrase in here)
+        for phrase in here:
+            places.setdefault(phrase, []).append(place)
     phrases: dict[int, list[tuple[int, str]]] = {}
     for (topic, phrase), count in inside.items():
         a, b = phrase.split()
@@ -60,6 +74,7 @@ def name_topics(
             and count >= max(LEAST_ENTRIES, OF_TOPIC * size[topic])
             and count >= OF_PHRASE * holding[phrase]
             and holding[phrase] >= OF_WORD * min(holding[a], holding[b])
+            and authors.enough(places[phrase])
         ):
             phrases.setdefault(topic, []).append((-count, phrase))
     names = list[str]()

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from src.training.known_terms import Authors
+
     Floats = npt.NDArray[np.float64]
 
 LONGEST = 100  # characters of a name
@@ -112,10 +114,11 @@ def phrases(
     labels: Sequence[int],
     n_topics: int,
     stop: Collection[str],
+    authors: Authors,
 ) -> list[dict[str, frozenset[int]]]:
     """Find for each topic the words and phrases that its texts hold often, and others seldom.
 
-    Up to three words that neither begin nor end with one without content.
+    Up to three words that neither begin nor end with one without content, used by enough authors.
 
     Returns
     -------
@@ -138,7 +141,8 @@ def phrases(
             least = OF_PHRASE if " " in phrase else OF_WORD
             if _last(phrase) in GENERAL:
                 continue
-            if len(texts) >= LEAST_TEXTS and share >= least and lift >= LEAST_LIFT:
+            frequent = len(texts) >= LEAST_TEXTS and share >= least and lift >= LEAST_LIFT
+            if frequent and authors.enough(i for own in inside for i in own.get(phrase, ())):
                 telling[phrase] = share * math.log(lift)
         first = sorted(telling, key=lambda phrase: (-telling[phrase], phrase))[:CANDIDATES]
         chosen.append({phrase: frozenset(held[phrase]) for phrase in first})
@@ -165,6 +169,7 @@ def name_topics(
     place: Callable[[Sequence[str]], Floats],
     stop: Collection[str],
     given: Sequence[str],
+    authors: Authors,
 ) -> list[str]:
     """Name each topic after what its texts say, in the order of how well the names fit.
 
@@ -184,12 +189,14 @@ def name_topics(
         Words without content.
     given
         Names that are settled, "" where there is none.
+    authors
+        Who wrote each text.
 
     Returns
     -------
     Unique names of at most 100 characters; "" for a topic that nothing names.
     """
-    found = phrases(entries, labels, len(centroids), stop)
+    found = phrases(entries, labels, len(centroids), stop, authors)
     every = sorted(set[str]().union(*found))
     kind = kinds(entries, stop, {*every, *map(_last, every)})
     point = dict(zip(every, place(every), strict=True)) if every else {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -54,6 +54,7 @@ def fit_table(
     vectors: Floats,
     penalty: float,
     start: Table | None = None,
+    used: Collection[str] | None = None,
 ) -> Table:
     """Fit a table that answers as the teacher does: distillation with soft labels.
 
@@ -76,11 +77,16 @@ def fit_table(
     start
         An earlier table of the same topics: the fit is drawn to it instead of to zero, and the
         words it alone knows stay.
+    used
+        Words of which something of their own may be learned; all if left out. Others are as words
+        that no text holds.
     """
     import numpy as np
     from scipy import sparse
 
     counts = Counter(word for text in texts for word in set(text))
+    if used is not None:
+        counts = Counter({word: n for word, n in counts.items() if word in used})
     if start is not None:
         known = dict(zip(start.terms, start.idf.tolist(), strict=True))
         idf = np.array([known.get(term, MOST_IDF) for term in terms])

@@ -4,6 +4,7 @@
    tests of all families run over it too.
 2. Declare its parameters, each with a default and a line of help; `search` is what `trials` may
    try of it.
+   `min_authors` belongs to every family: no term of fewer authors may get into the model.
 3. Write `fit`: read texts and labels from the tables, learn, and write the plain files that the
    task's file in `src/models/` loads. Import what is heavy inside, so that `--help` stays quick.
    Raise `UserError` where a person can help, and never put the text of an entry in a message.
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from src.pipeline.step import param
 from src.training.family import TASKS, Family
+from src.training.known_terms import authors_of, min_authors_param
 from src.training.linear import Blocks, write_linear
 from src.training.rows import labelled_for_training
 
@@ -33,6 +35,7 @@ class ExampleParams:
     alpha: float = param(
         0.5, "Count that each term starts with", low=1e-3, high=100, search=(0.01, 10.0), log=True
     )
+    min_authors: int = min_authors_param()
 
 
 def fit(
@@ -50,7 +53,8 @@ def fit(
 
     texts, labels = labelled_for_training(train)
     progress(f"example: fitting {len(texts):,} entries")
-    blocks = Blocks({"words": words}, texts, min_df=2)
+    authors = authors_of(train, params.min_authors, labelled_only=True)
+    blocks = Blocks({"words": words}, texts, authors)
     model = MultinomialNB(alpha=params.alpha).fit(blocks.features, labels)
     weights, intercept = model.feature_log_prob_.T, model.class_log_prior_
     return {"temperature": write_linear(folder, blocks, model.classes_, weights, intercept, valid)}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from src.training.family import TASKS, Family
+from src.training.known_terms import authors_of
 from src.training.linear import Blocks, LinearParams, logistic_regression, write_linear
 from src.training.rows import labelled_for_training
 
@@ -31,13 +32,14 @@ def fit(
     Raises
     ------
     UserError
-        A class has too few labelled entries, or no term stands in `min_df` entries.
+        A class has too few labelled entries, or no term is of `min_authors` authors.
     """
     from src.models.sentiment_analyzer import ANALYZERS
 
     texts, labels = labelled_for_training(train)
     progress(f"linear: counting terms in {len(texts):,} entries")
-    blocks = Blocks(ANALYZERS, texts, params.min_df, params.max_features)
+    authors = authors_of(train, params.min_authors, labelled_only=True)
+    blocks = Blocks(ANALYZERS, texts, authors, params.max_features)
     n_terms = blocks.features.shape[1]
     progress(f"linear: fitting weights of {n_terms:,} terms")
     model = logistic_regression(blocks.features, labels, params)

@@ -20,6 +20,7 @@ from src.training.backbone import FIXED, LOGGED, downloaded
 from src.training.calibration import temperature
 from src.training.family import TASKS, Family
 from src.training.files import text_array, write_model
+from src.training.known_terms import authors_of, min_authors_param
 from src.training.pace import Pace
 from src.training.rows import journal_param, labelled, source_weights, texts
 
@@ -43,6 +44,7 @@ class DistilledParams:
     epochs: int = param(6, "Passes over the training entries", low=1, high=1000)
     learning_rate: float = param(2e-3, "Highest learning rate", low=1e-6, high=1)
     journal_weight: float = journal_param(40.0)
+    min_authors: int = min_authors_param()
 
 
 def fit(
@@ -62,12 +64,15 @@ def fit(
     Raises
     ------
     UserError
-        The teacher cannot be read, or is no sentiment model of this project.
+        The teacher cannot be read, or is no sentiment model of this project; or no word is of
+        `min_authors` authors.
     """
     import torch
 
     from src.training.word_network import Meanings, Plan, fit_words, tables
 
+    authors = authors_of(train, params.min_authors)
+    authors.check()  # before the teacher is asked, which takes long
     teacher, learned = read_teacher(params.teacher), texts(train)
     targets, encoder = ask(teacher, learned, progress), teacher.encoder()
     plan = Plan(params.dimensions, params.filters, params.epochs, params.learning_rate, seed)
@@ -82,7 +87,7 @@ def fit(
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            terms, network = fit_words(learned, targets, weights, plan, progress, meanings)
+            terms, network = fit_words(learned, targets, weights, authors, plan, progress, meanings)
     finally:
         torch.set_num_threads(threads)
     arrays = tables(terms, network)

@@ -15,6 +15,7 @@ from src.pipeline.caller import cache_folder
 from src.pipeline.step import param
 from src.training.backbone import Backbone, check, fingerprint, opened
 from src.training.family import TASKS, Family
+from src.training.known_terms import HIDDEN, authors_of, hidden, min_authors_param
 from src.training.rows import (
     balance_param,
     class_weights,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import torch
 
+BLANKS = ("<mask>", "[MASK]", "<unk>", "[UNK]")  # what a tokenizer may have for it
 PROBES = 16  # validation texts on which the exported graph is held against the network
 CODE = ("finetuning.py", "network.py")  # an edit there makes another training
 PLACES = ("backbone", "download", "device")  # say where, not what
@@ -59,6 +61,7 @@ class RobertaParams:
     most_entries: int = param(
         0, "Entries drawn to train on, beside the project's own journal; 0 for all", low=0
     )
+    min_authors: int = min_authors_param()
     c: float = param(1.0, "Inverse strength of a frozen head's L2 penalty", low=1e-6, high=1e4)
     quantize: str = param(
         "auto", "Ship int8 weights; auto if they answer as well", choices=("auto", "true", "false")
@@ -78,15 +81,18 @@ def fit(
     An entry's features are the mean of the encoder's last hidden states over its tokens.
     `frozen` fits logistic regression on them, `finetune` trains encoder and head together, with
     classes weighted as in the linear family; a killed fine-tuning goes on from its last whole
-    epoch. From entries longer than `max_tokens` it learns what their first ones say.
+    epoch. From entries longer than `max_tokens` it learns what their first ones say. Words that
+    fewer than `min_authors` used are hidden from it: weights, too, learn by heart what one person
+    alone writes (Carlini et al., "The Secret Sharer", 2019).
 
     Raises
     ------
     UserError
-        The backbone is not there or cannot be used, there is no such device, or a class has too
-        few labelled entries.
+        The backbone is not there or cannot be used, there is no such device, a class has too few
+        labelled entries, or no word is of `min_authors` authors.
     """
     texts, labels = labelled_for_training(train)
+    texts = hidden(texts, authors_of(train, params.min_authors, labelled_only=True))
     weights = source_weights(train, params.journal_weight).tolist()
     drawn = chosen(labels, from_journal(train), params.most_entries, seed)
     learned = [texts[i] for i in drawn], [labels[i] for i in drawn], [weights[i] for i in drawn]
@@ -131,8 +137,11 @@ def _fit(
 
     encoder, tokenizer, pad = load(found)
     (texts, labels, counts), (others, truth) = learned, labelled(valid)
+    blank = next((name for name in BLANKS if tokenizer.token_to_id(name) is not None), "")
     rows, held_out = (
-        encode(tokenizer, [readable(text) for text in side], params.max_tokens)
+        encode(
+            tokenizer, [readable(text).replace(HIDDEN, blank) for text in side], params.max_tokens
+        )
         for side in (texts, others)
     )
     checkpoint = Checkpoint(

@@ -13,6 +13,7 @@ from src.training.calibration import temperature
 from src.training.encoder import vectors
 from src.training.family import TASKS, Family
 from src.training.files import text_array, write_model
+from src.training.known_terms import authors_of
 from src.training.linear import (
     Blocks,
     LinearParams,
@@ -87,7 +88,8 @@ def fit(
     Raises
     ------
     UserError
-        A class has too few labelled entries, or the lexicon cannot be fetched.
+        A class has too few labelled entries, no term is of `min_authors` authors, or the lexicon
+        cannot be fetched.
     """
     return fit_views(train, valid, params, folder, progress, {}, 0.0)
 
@@ -107,7 +109,8 @@ def fit_with_encoder(
     Raises
     ------
     UserError
-        A class has too few labelled entries, or a package cannot be fetched.
+        A class has too few labelled entries, no term is of `min_authors` authors, or a package
+        cannot be fetched.
     """
     return fit_views(
         train, valid, params, folder, progress, read_encoder(), params.encoder_strength
@@ -132,7 +135,8 @@ def fit_views(
     texts, labels = labelled_for_training(train)
     valid_texts, valid_labels = labelled(valid)
     progress(f"views: counting terms in {len(texts):,} entries")
-    blocks = Blocks(ANALYZERS, texts, params.min_df, params.max_features)
+    authors = authors_of(train, params.min_authors, labelled_only=True)
+    blocks = Blocks(ANALYZERS, texts, authors, params.max_features)
     lexicon = read_lexicon()
     settings: dict[str, Any] = {"blocks": list(blocks.vectorizers)}
     stretch = params.lexicon_strength

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from src.training.family import TASKS, Family
+from src.training.known_terms import authors_of
 from src.training.rows import texts
 from src.training.topic_words import stop_words
 from src.training.word_topics import TopicParams, topic_vocabulary, write_words
@@ -54,7 +55,8 @@ def fit(
     from src.models.topic_extractor import words
 
     entries = [words(text) for text in texts(train)]
-    vocabulary = topic_vocabulary(entries, params, stop_words())
+    authors = authors_of(train, params.min_authors)
+    vocabulary = topic_vocabulary(entries, authors, params, stop_words())
     progress(f"nmf: {params.n_topics} topics of {len(vocabulary):,} words")
     model = NMF(params.n_topics, init="nndsvda", random_state=seed)
     # One thread: sums in another order have other last digits. After 200 rounds topics change
@@ -67,7 +69,7 @@ def fit(
         topics = model.components_[model.components_.any(axis=1)]
         topics /= np.linalg.norm(topics, axis=1, keepdims=True)
         weights = (topics / np.sqrt(np.maximum(topics.sum(axis=0), 1e-12))).T
-        n_topics = write_words(folder, entries, vocabulary, weights, params.topics_as)
+        n_topics = write_words(*(folder, entries, authors, vocabulary, weights, params.topics_as))
     return {"n_topics": n_topics, "n_words": len(vocabulary), "n_iterations": model.n_iter_}
 
 

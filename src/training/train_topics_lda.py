@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from src.training.family import TASKS, Family
+from src.training.known_terms import authors_of
 from src.training.rows import texts
 from src.training.topic_words import stop_words
 from src.training.word_topics import TopicParams, topic_vocabulary, write_words
@@ -43,7 +44,8 @@ def fit(
     from src.models.topic_extractor import words
 
     entries = [words(text) for text in texts(train)]
-    vocabulary = topic_vocabulary(entries, params, stop_words())
+    authors = authors_of(train, params.min_authors)
+    vocabulary = topic_vocabulary(entries, authors, params, stop_words())
     progress(f"lda: {params.n_topics} topics of {len(vocabulary):,} words")
     counts = CountVectorizer(analyzer=list, vocabulary=vocabulary).transform(entries)
     model = LatentDirichletAllocation(params.n_topics, max_iter=ROUNDS, random_state=seed)
@@ -51,7 +53,7 @@ def fit(
         model.fit(counts)
         topics = model.components_ / model.components_.sum(axis=1, keepdims=True)
         weights = (topics / np.maximum(topics.sum(axis=0), 1e-300)).T
-        n_topics = write_words(folder, entries, vocabulary, weights, params.topics_as)
+        n_topics = write_words(*(folder, entries, authors, vocabulary, weights, params.topics_as))
     return {"n_topics": n_topics, "n_words": len(vocabulary), "n_iterations": model.n_iter_}
 
 

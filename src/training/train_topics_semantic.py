@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from src.training.calibration import temperature
 from src.training.encoder import encoded
 from src.training.family import TASKS, Family
 from src.training.files import text_array, write_model
+from src.training.known_terms import Authors, authors_of, min_authors_param
 from src.training.minilm import (
     INT8,
     WEIGHTS,
@@ -84,6 +85,7 @@ class SemanticTopicParams:
     most_encoded: int = param(
         4_000, "Windows of entries that the encoder reads; more teach little", low=100, high=100_000
     )
+    min_authors: int = min_authors_param()
     penalty: float = param(
         3e-4, "L2 penalty of the words' weights", low=1e-6, high=1, search=(3e-5, 3e-3), log=True
     )
@@ -169,8 +171,12 @@ def fit_from(
     def encode(found: Sequence[str]) -> Floats:
         return encoded(encoder.vector, found, progress)
 
-    every = windows_of(texts(train))
+    of_entry = [windows_of([text]) for text in texts(train)]
+    every = [window for own in of_entry for window in own]
+    owner = np.repeat(np.arange(len(of_entry)), [len(own) for own in of_entry])
+    authors = authors_of(train, params.min_authors).take(owner)
     check_enough(len(every), max(params.n_topics, len(seeds.names), 2))
+    shared = authors.shared(every, words)
     windows = read_windows(every, params.most_encoded, seed, encode)
     held_out = read_windows(windows_of(texts(valid)), MOST_VALID, seed, encode)
     # One thread: sums in another order have other last digits.
@@ -184,7 +190,7 @@ def fit_from(
         # Words without content count too: beside others, "we" and "my" tell of people.
         tokenizer = files["tokenizer.json"]
         known = {*known_words(tokenizer), *(before.terms if before else ())}
-        terms = sorted({*frequent_words(windows.words, LEAST_OWN), *known})
+        terms = sorted({*shared.intersection(frequent_words(windows.words, LEAST_OWN)), *known})
         table = fit_table(
             windows.words,
             softmax(cosines * sharpness, axis=1),
@@ -192,11 +198,13 @@ def fit_from(
             spread(word_vectors(terms, tokenizer)),
             params.penalty,
             before,
+            shared,
         )
         scale = calibrated(table, found, sharpness, held_out)
-        counted = [words(every[i]) for i in drawn(every, MOST_COUNTED, seed)]
+        some = drawn(every, MOST_COUNTED, seed)
+        counted = [words(every[i]) for i in some]
         labels = np.argmax(table.logits(counted), axis=1)
-        described = describe(counted, labels, found, seeds, encode)
+        described = describe(counted, labels, found, seeds, encode, authors.take(some), shared)
         if start and start.update:
             described = updated(described, start.earlier, len(every))
     settings = {
@@ -353,6 +361,8 @@ def describe(
     found: Clustering,
     seeds: Seeds,
     encode: Callable[[Sequence[str]], Floats],
+    authors: Authors,
+    shared: Collection[str],
 ) -> list[dict[str, Any]]:
     """Give each topic its name, words, group and share of the windows.
 
@@ -360,9 +370,13 @@ def describe(
     ----------
     counted, labels
         The words of n windows, and their topics.
+    authors
+        Who wrote each window.
+    shared
+        Words that enough authors used.
     """
     n_topics, stop = len(found.centroids), stop_words()
-    vocabulary = list(content_words(counted, LEAST_DF, stop))
+    vocabulary = [word for word in content_words(counted, LEAST_DF, stop) if word in shared]
     telling = TopicWords.count(counted, vocabulary, labels, n_topics)
     names = name_topics(
         counted,
@@ -371,6 +385,7 @@ def describe(
         lambda phrases: found.space.points(encode(phrases)),
         stop,
         [*seeds.names, *[""] * (n_topics - len(seeds.names))],
+        authors,
     )
     topic_words = [telling.words(topic) for topic in range(n_topics)]
     if names.count("") > n_topics / 2:  # a language whose nouns stand otherwise

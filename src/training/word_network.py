@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,11 +12,14 @@ import torch
 from torch import nn
 
 from src.models.sentiment_analyzer import MOST_SUBWORDS, WINDOW, normalise, subwords, tokens
+from src.training.known_terms import hidden
 from src.training.network import bucketed
 from src.training.pace import Pace
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+    from src.training.known_terms import Authors
 
 MOST_WORDS, MOST_PIECES, MOST_IN_ALL = 25_000, 12_000, 30_000
 LEAST_WORDS, LEAST_PIECES = 2, 5  # texts, and words, that they must stand in
@@ -68,18 +71,22 @@ class Terms:
 
     Parameters
     ----------
-    texts
-        Tokens of each text to learn from.
+    texts, authors
+        Tokens of each text to learn from, and who wrote it.
     more
         Words that need not be in a text. At most 30,000 words are taken in all.
     """
 
-    def __init__(self, texts: Sequence[Sequence[str]], more: Sequence[str] = ()) -> None:
+    def __init__(
+        self, texts: Sequence[Sequence[str]], authors: Authors, more: Sequence[str] = ()
+    ) -> None:
         counts = Counter(token for text in texts for token in set(text))
         of_words = Counter(piece for word in counts for piece in set(subwords(word)))
-        found = _frequent(counts, LEAST_WORDS, MOST_WORDS)
+        found = _frequent(counts, LEAST_WORDS, MOST_WORDS, authors.shared(texts, iter))
         self.words = list(dict.fromkeys([*found, *more]))[:MOST_IN_ALL]
-        self.pieces = _frequent(of_words, LEAST_PIECES, MOST_PIECES)
+        self.pieces = _frequent(
+            of_words, LEAST_PIECES, MOST_PIECES, authors.shared(texts, _pieces_of)
+        )
         self.nothing = len(self.words) + len(self.pieces)
         self._rows = {term: row for row, term in enumerate(self.words)}
         start = len(self.words)
@@ -96,8 +103,12 @@ class Terms:
         return found + [self.nothing] * (MOST_SUBWORDS - len(found))
 
 
-def _frequent(counts: Counter[str], least: int, most: int) -> list[str]:
-    order = sorted(counts, key=lambda term: (-counts[term], term))
+def _pieces_of(text: Sequence[str]) -> Iterator[str]:
+    return (piece for word in set(text) for piece in subwords(word))
+
+
+def _frequent(counts: Counter[str], least: int, most: int, shared: frozenset[str]) -> list[str]:
+    order = sorted(shared, key=lambda term: (-counts[term], term))
     return [term for term in order if counts[term] >= least and "\n" not in term][:most]
 
 
@@ -167,6 +178,7 @@ def fit_words(
     texts: Sequence[str],
     targets: npt.NDArray[np.float64],
     weights: Sequence[float],
+    authors: Authors,
     plan: Plan,
     say: Callable[[str], None],
     meanings: Meanings | None = None,
@@ -181,12 +193,14 @@ def fit_words(
         Shape `(n_texts, n_classes)`, rows sum to 1.
     weights
         How much each of the n texts counts.
+    authors
+        Who wrote each: of a word that few of them used nothing is learned, nor of its pieces.
     meanings
         Words that they make alike are alike to the network too, however seldom it read them:
         what an encoder makes of each alone (decontextualised vectors; Bommasani et al., 2020).
     """
-    read = [tokens(normalise(text))[:WINDOW] for text in texts]
-    terms = Terms(read, meanings.words if meanings else ())
+    read = [tokens(normalise(text))[:WINDOW] for text in hidden(texts, authors)]
+    terms = Terms(read, authors, meanings.words if meanings else ())
     say(f"distilled: {len(terms.words):,} words and {len(terms.pieces):,} pieces of words")
     words = ["", *dict.fromkeys(token for text in read for token in text)]
     number = {word: place for place, word in enumerate(words)}

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 from src.errors import UserError
 from src.pipeline.step import param
 from src.training.files import text_array, write_model
+from src.training.known_terms import min_authors_param
 from src.training.naming import name_topics
 from src.training.topic_words import content_words
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+    from src.training.known_terms import Authors
 
     Floats = npt.NDArray[np.float64]
 
@@ -34,6 +37,7 @@ class TopicParams:
     min_df: int = param(
         5, "Training entries that a word must stand in", low=1, high=1000, search=(2, 20), log=True
     )
+    min_authors: int = min_authors_param()
     max_df: float = param(
         0.3, "Largest share of entries that a word may stand in", low=0, high=1, search=(0.05, 0.5)
     )
@@ -41,11 +45,12 @@ class TopicParams:
 
 
 def topic_vocabulary(
-    entries: Sequence[Sequence[str]], params: TopicParams, stop: frozenset[str]
+    entries: Sequence[Sequence[str]], authors: Authors, params: TopicParams, stop: frozenset[str]
 ) -> list[str]:
     """List the words that topics are made of, in alphabetical order.
 
-    The most frequent of the `content_words` that are neither too rare nor too frequent.
+    The most frequent of the `content_words` that are neither too rare nor too frequent, and that
+    enough authors used.
 
     Raises
     ------
@@ -53,14 +58,17 @@ def topic_vocabulary(
         There are too few for so many topics.
     """
     counts = content_words(entries, params.min_df, stop)
-    kept = [word for word, count in counts.items() if count <= params.max_df * len(entries)]
+    shared = authors.shared(entries, iter)
+    kept = [
+        w for w, count in counts.items() if count <= params.max_df * len(entries) and w in shared
+    ]
     if len(kept) < WORDS_PER_TOPIC * params.n_topics:
         fewer = len(kept) // WORDS_PER_TOPIC
         more = "Give a source with more entries: -P source=…"
         raise UserError(
             f"{params.n_topics} topics need {WORDS_PER_TOPIC * params.n_topics:,} words that stand "
-            f"in {params.min_df} training entries or more; {len(entries):,} entries have only "
-            f"{len(kept):,}.",
+            f"in {params.min_df} training entries of {params.min_authors} authors or more; "
+            f"{len(entries):,} entries have only {len(kept):,}.",
             f"Ask for fewer topics: -P n_topics={fewer}" if fewer > 1 else more,
         )
     return sorted(sorted(kept, key=lambda word: (-counts[word], word))[: params.max_features])
@@ -69,6 +77,7 @@ def topic_vocabulary(
 def write_words(
     folder: Path,
     entries: Sequence[Sequence[str]],
+    authors: Authors,
     vocabulary: Sequence[str],
     weights: Floats,
     topics_as: str,
@@ -77,8 +86,8 @@ def write_words(
 
     Parameters
     ----------
-    entries
-        The words of each training entry.
+    entries, authors
+        The words of each training entry, and who wrote it.
     weights
         Shape `(n_words, n_topics)`: how much each word of an entry speaks for each topic.
     """
@@ -95,7 +104,7 @@ def write_words(
     presence = np.sqrt(np.bincount(features.indices, minlength=len(vocabulary)))
     topic_words = [_first_words(column, presence, vocabulary) for column in weights.T]
     topic_of = np.where(strengths.any(axis=1), strengths.argmax(axis=1), -1).tolist()
-    names = name_topics(topic_words, entries, topic_of)
+    names = name_topics(topic_words, entries, topic_of, authors)
     described = [
         {"topic_id": i, "topic_name": name, "words": topic_words[i]} for i, name in enumerate(names)
     ]

@@ -64,7 +64,7 @@ def test_a_search_killed_three_times_ends_as_an_undisturbed_one(
     assert trials(rough, "FINISHED") == trials(calm)
     assert [number for number, _, _ in trials(rough, "KILLED")] == [3, 8, 12]
     assert len(trials(rough)) == TRIALS + 3
-    searched = {"c", "balance", "min_df", "lexicon_strength"}
+    searched = {"c", "balance", "lexicon_strength"}
     assert set(best(calm)) == {f"best_{name}" for name in searched}
     assert best(rough) == best(calm)
     assert rough.results() == calm.results()

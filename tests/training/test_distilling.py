@@ -12,6 +12,7 @@ from src.data import LABELS
 from src.errors import UserError
 from src.models.sentiment_analyzer import MODEL, normalise, tokens
 from src.training.family import families
+from src.training.known_terms import Authors
 from tests.models.corpus import ENTRIES, TEXTS
 from tests.training.test_fitting import digests, fit
 
@@ -59,7 +60,8 @@ def test_the_shipped_tables_answer_as_the_network_does(known):
         torch.manual_seed(0)
         plan = Plan(16, 24, 2, 1e-2, 7)
         ones = [1.0] * len(TEXTS)
-        terms, network = fit_words(TEXTS, targets, ones, plan, lambda line: None, meanings)
+        anyone = Authors(np.arange(len(TEXTS)), least=1)
+        terms, network = fit_words(TEXTS, targets, ones, anyone, plan, lambda line: None, meanings)
     assert ("zzzzqq" in terms.words) == known
     arrays = tables(terms, network)
     parts = (arrays[name] for name in ("table", "bias", "weights"))
@@ -94,7 +96,8 @@ def test_a_word_that_no_text_has_is_read_by_what_it_means():
         torch.manual_seed(0)
         plan, meanings = Plan(8, 8, 20, 1e-2, 7), Meanings(["splendid", "vile"], of)
         ones = [1.0] * len(texts)
-        terms, network = fit_words(texts, targets, ones, plan, lambda line: None, meanings)
+        anyone = Authors(np.arange(len(texts)), least=1)
+        terms, network = fit_words(texts, targets, ones, anyone, plan, lambda line: None, meanings)
     arrays = tables(terms, network)
     parts = (arrays[name] for name in ("table", "bias", "weights"))
     shipped = Convolution([*terms.words, *terms.pieces], len(terms.words), *parts)

@@ -120,7 +120,7 @@ def test_entries_without_labels_do_not_count(family, tmp_path):
 def test_texts_that_share_no_term_are_a_mistake_of_the_user(family, tmp_path):
     texts = pa.array([chr(0x4E00 + i) for i in range(ENTRIES.num_rows)])
     train = ENTRIES.set_column(ENTRIES.schema.get_field_index("text"), "text", texts)
-    with pytest.raises(UserError, match="no term stands in min_df=2 of the 570"):
+    with pytest.raises(UserError, match="no term of the 570 training entries was used by 5"):
         fit(family, tmp_path / "m", train)
 
 
@@ -151,11 +151,10 @@ def test_weight_of_rare_classes_moves_answers_to_them(tmp_path):
 
 @pytest.mark.unit
 @WORDS
-@pytest.mark.parametrize("n", [0, 1, 40])
-def test_too_few_words_for_the_topics_asked_for(family, tmp_path, n):
+def test_too_few_words_for_the_topics_asked_for(family, tmp_path):
     with pytest.raises(UserError, match="20 topics need 100 words") as caught:
-        fit(family, tmp_path / "m", made_up(n))
-    assert f"{n} entries have only" in caught.value.message
+        fit(family, tmp_path / "m", made_up(40))
+    assert "40 entries have only" in caught.value.message
     assert "-P " in caught.value.hint
 
 

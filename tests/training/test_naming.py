@@ -1,12 +1,17 @@
 """Names of topics: phrases where there are good ones, unique, short enough, never empty."""
 
+from functools import partial
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.training.naming import name_topics
+from src.training import naming
+from src.training.known_terms import Authors
 
 pytestmark = pytest.mark.unit
+name_topics = partial(naming.name_topics, authors=Authors(np.arange(100), least=1))
 WORD = st.sampled_from(
     ["tea", "cup", "cups", "rain", "sun", "sea", "walk", "walking", "book", "night"]
 )
@@ -23,6 +28,16 @@ def test_a_phrase_must_belong_to_the_topic_and_hold_together():
     # The words seldom stand side by side.
     apart = [["games", "of", "video"]] * 40
     assert name_topics(topics, good + apart, [0] * 45)[0] == "games and video"
+
+
+def test_a_phrase_of_too_few_authors_is_no_name():
+    topics, entries = [["games", "video"]], [["new", "video", "games"]] * 6
+    for codes, name in (
+        ([0, 1, 2, 3, 4, 5], "video games"),
+        ([0, 1, 2, 3, 0, 0], "games and video"),
+    ):
+        authors = Authors(np.array(codes), least=5)
+        assert naming.name_topics(topics, entries, [0] * 6, authors) == [name]
 
 
 def test_two_forms_of_a_word_make_no_pair():

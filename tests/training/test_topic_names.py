@@ -2,15 +2,21 @@
 
 import hashlib
 import random
+from functools import partial
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.training.topic_names import GENERAL, kinds, name_topics, phrases
+from src.training import topic_names
+from src.training.known_terms import Authors
+from src.training.topic_names import GENERAL, kinds
 
 pytestmark = pytest.mark.unit
+ANYONE = Authors(np.arange(200), least=1)
+name_topics = partial(topic_names.name_topics, authors=ANYONE)
+phrases = partial(topic_names.phrases, authors=ANYONE)
 STOP = frozenset(("a", "the", "i", "we", "my", "our", "to", "of", "in", "was", "it", "with"))
 OTHER = [["we", "had", "the", "rain"], ["it", "was", "a", "storm"]] * 30  # another topic's
 
@@ -108,6 +114,17 @@ def test_phrases_hold_content_at_both_ends_and_their_texts():
     assert found["cup of tea"] == {0, 1, 3, 4}
     assert found["tea"] == {*range(6)}
     assert other == {}  # nothing is twice as frequent in nearly all texts as in all
+
+
+def test_phrases_of_too_few_authors_are_none_whatever_topic_they_stand_in():
+    entries = [["the", "cup"]] * 4 + [["my", "tea"]] * 4 + OTHER
+    entries[20] = ["the", "tea"]  # in another topic, by a fifth author
+    labels, codes = [0] * 8 + [1] * 60, np.arange(68)
+    found, _ = topic_names.phrases(entries, labels, 2, STOP, Authors(codes, least=5))
+    assert {*found} == {"tea"}
+    codes[20] = codes[4]
+    found, _ = topic_names.phrases(entries, labels, 2, STOP, Authors(codes, least=5))
+    assert found == {}
 
 
 CORE = ["dog", "leash", "vet", "rain", "storm", "tea", "cup", "oven", "walk", "time", "dogs"]

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from src.errors import UserError
+from src.training.known_terms import Authors
 from src.training.topic_words import (
     TopicWords,
     content_words,
@@ -64,17 +65,26 @@ def test_frequent_words_are_neither_stop_words_nor_rare_nor_everywhere():
     entry = [*often, "the", "don't", "ok"]
     entries = [[*entry, "daily"]] * 6 + [["daily", "rare"]] * 4 + [["daily"]] * 10
     params = TopicParams(n_topics=2, min_df=5, max_df=0.9)
-    assert topic_vocabulary(entries, params, frozenset(["the"])) == sorted(often)
+    authors = Authors(np.arange(len(entries)), least=5)
+    assert topic_vocabulary(entries, authors, params, frozenset(["the"])) == sorted(often)
     with pytest.raises(UserError, match="3 topics need 15 words that stand in 5") as caught:
-        topic_vocabulary(entries, TopicParams(n_topics=3), frozenset(["the"]))
+        topic_vocabulary(entries, authors, TopicParams(n_topics=3), frozenset(["the"]))
     assert caught.value.hint == "Ask for fewer topics: -P n_topics=2"
+
+
+def test_words_of_too_few_authors_make_no_topic():
+    often = [f"word{letter}" for letter in "abcdefghij"]
+    entries = [[*often, "gossip"]] * 6 + [[*often, "name"]] * 4
+    authors = Authors(np.array([0, 1, 2, 3, 4, 5, 6, 6, 7, 8]), least=5)
+    params = TopicParams(n_topics=2, min_df=1, max_df=1.0)
+    assert topic_vocabulary(entries, authors, params, frozenset()) == ["gossip", *often]
 
 
 def test_the_most_topic_vocabulary_are_kept():
     entries = [[f"word{chr(97 + i)}" for i in range(26) if i < n] for n in range(27)] * 5
-    kept = topic_vocabulary(
-        entries, TopicParams(n_topics=2, max_df=1.0, max_features=10), frozenset()
-    )
+    params = TopicParams(n_topics=2, max_df=1.0, max_features=10)
+    authors = Authors(np.arange(len(entries)), least=5)
+    kept = topic_vocabulary(entries, authors, params, frozenset())
     assert kept == [f"word{chr(97 + i)}" for i in range(10)]
 
 
