@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+from src import forgetting
 from src.data import sources
+from src.data.forgotten import Forgotten, read_words
 from src.data.sources import IngestParams, Reading
 from src.pipeline.caller import caller_folder
 from src.pipeline.execute import Context
@@ -14,30 +18,46 @@ from src.pipeline.step import Part, Step
 
 
 def located(params: IngestParams) -> IngestParams:
-    """Make a relative path absolute: it means the folder that the command was typed in."""
+    """Make relative paths absolute: they mean the folder that the command was typed in."""
+    if params.forget:
+        params = replace(params, forget=str(caller_folder() / Path(params.forget).expanduser()))
     if not sources.is_path(params.source):
         return params
     return replace(params, source=str(caller_folder() / Path(params.source).expanduser()))
 
 
 def run(context: Context) -> None:
-    """Write the entries; count what came in and what was dropped."""
+    """Write the entries of all but the forgotten; count what came in and what was dropped."""
     from src.data.ingestion import ingest
 
     ((_, params),) = context.parts
+    file = located(params).forget
+    forgotten = forgetting.forget(context, file)
+    if forgotten:
+        context.read[forgetting.INPUT] = context.details[forgetting.INPUT] = forgotten.digest
     reading = Reading(partial(earlier, context), context.output("versions"))
     report = ingest(
         located(params),
         context.output("entries"),
         lambda rows: context.say(f"ingest: {rows:,} rows read"),
         reading,
+        forgotten,
     )
     if reading.digest:
         context.read["source"] = reading.digest
     if reading.versions.exists():
         context.keep("versions")
     context.log_metrics(report.metrics)
-    context.details["summary"] = report.sentence
+    context.details["summary"] = report.sentence + found(file, forgotten)
+
+
+def found(file: str, forgotten: Forgotten | None) -> str:
+    """Say how many of those whom a file names were met in the source or in what past runs left."""
+    if not file or forgotten is None:
+        return ""
+    people = forgetting.asked(file)
+    met = sum(not forgotten.met.isdisjoint(marks) for marks in people)
+    return f"; of {len(people):,} to forget {met:,} were found"
 
 
 def earlier(context: Context) -> Path | None:
@@ -64,6 +84,23 @@ def parts(params: IngestParams) -> tuple[Part, ...]:
     )
 
 
+def outside(params: IngestParams, inputs: Mapping[str, str]) -> dict[str, str]:
+    """Digest who is to be forgotten, where anybody is."""
+    digest = forgetting.digest(located(params).forget)
+    return {forgetting.INPUT: digest} if digest else {}
+
+
+def check(params: IngestParams) -> None:
+    """Check that the file of whom to forget names anybody."""
+    if params.forget:
+        read_words(Path(located(params).forget))
+
+
+def nothing_left(details: Mapping[str, Any]) -> bool:
+    """Tell whether those whom a past run left out have left all else that is in the store."""
+    return forgetting.INPUT not in details or forgetting.settled()
+
+
 ENTRY = Step(
     "ingest",
     "Read a source: checked, normalised, without duplicates",
@@ -71,4 +108,7 @@ ENTRY = Step(
     run,
     writes=("entries",),
     parts=parts,
+    check=check,
+    outside=outside,
+    holds=nothing_left,
 )

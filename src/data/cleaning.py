@@ -81,6 +81,8 @@ class Cleaner:
         Reads labels and scores.
     pseudonym
         Gives an author's pseudonym.
+    forgotten
+        Tells by pseudonym and id which entries are to be forgotten: they are only counted.
 
     Attributes
     ----------
@@ -94,8 +96,13 @@ class Cleaner:
         Entries by label, "none" for those without.
     """
 
-    def __init__(self, labels: Labels, pseudonym: Callable[[str], str]) -> None:
-        self.labels, self.pseudonym = labels, pseudonym
+    def __init__(
+        self,
+        labels: Labels,
+        pseudonym: Callable[[str], str],
+        forgotten: Callable[[str | None, str], bool] = lambda author, name: False,
+    ) -> None:
+        self.labels, self.pseudonym, self.forgotten = labels, pseudonym, forgotten
         self.rows = self.entries = 0
         self.dropped, self.unreadable, self.labelled = (
             Counter[str](),
@@ -103,6 +110,7 @@ class Cleaner:
             Counter[str](),
         )
         self.authors = dict[str, str]()
+        self._pseudonyms = dict[str, str]()
         self._texts, self._ids = set[bytes](), set[str]()
         self._rows_of = Counter[str]()
 
@@ -136,14 +144,20 @@ class Cleaner:
         if not text:
             self.dropped["empty text"] += 1
             return None
+        digest = hashlib.sha256(text.encode()).digest()
+        name = (row["id"] or "").strip() or digest.hex()[:16]
+        # Before anything is made of it, and before it makes another entry a duplicate.
+        person = (row["author"] or "").strip()
+        author = self._author(person)
+        if self.forgotten(author, name):
+            self.dropped["forgotten people"] += 1
+            return None
         score = self._read(row, "score", read_score)
         # Before duplicates go: a label that cannot be read is a mistake wherever it is.
         label = self.labels.read(row["label"], score, f"{source}, row {self._rows_of[source]:,}")
-        digest = hashlib.sha256(text.encode()).digest()
         if digest[:16] in self._texts:
             self.dropped["duplicate text"] += 1
             return None
-        name = (row["id"] or "").strip() or digest.hex()[:16]
         if name in self._ids:
             self.dropped["repeated id"] += 1
             return None
@@ -151,10 +165,12 @@ class Cleaner:
         self._ids.add(name)
         self.entries += 1
         self.labelled[label or "none"] += 1
+        if author:
+            self.authors[person] = author
         return {
             "id": name,
             "text": text,
-            "author": self._author((row["author"] or "").strip()),
+            "author": author,
             "created_at": self._read(row, "created_at", read_date),
             "label": label,
             "score": score,
@@ -169,9 +185,9 @@ class Cleaner:
         return value
 
     def _author(self, author: str) -> str | None:
-        if author and author not in self.authors:
-            self.authors[author] = self.pseudonym(author)
-        return self.authors.get(author)
+        if author and author not in self._pseudonyms:
+            self._pseudonyms[author] = self.pseudonym(author)
+        return self._pseudonyms.get(author)
 
 
 def _topics(words: Iterable[str | None]) -> list[str] | None:

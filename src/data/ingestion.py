@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from src.data.cleaning import Cleaner
+from src.data.forgotten import Forgotten
 from src.data.labels import Labels
 from src.data.privacy import pseudonym
 from src.data.schema import ENTRIES
@@ -24,7 +25,7 @@ class IngestReport:
     rows, entries
         How many were read, and how many stayed.
     dropped
-        Rows by reason: empty text, duplicate text, repeated id.
+        Rows by reason: empty text, duplicate text, repeated id, forgotten people.
     unreadable
         Dates and scores that could not be read and so are not given, by column.
     labels
@@ -68,6 +69,7 @@ def ingest(
     folder: Path,
     progress: Callable[[int], None] = lambda rows: None,
     reading: Reading | None = None,
+    forgotten: Forgotten | None = None,
 ) -> IngestReport:
     """Read a source, clean it and write its entries to `folder`.
 
@@ -81,6 +83,8 @@ def ingest(
         Called with the number of rows read so far.
     reading
         What a source may go on from, where it can; without it everything is read.
+    forgotten
+        Whose entries stay out.
 
     Raises
     ------
@@ -88,7 +92,8 @@ def ingest(
         The source cannot be read, or nothing usable is in it; no file is written then.
     """
     source = find(params.source)
-    cleaner = Cleaner(Labels(params.label_map, params.cuts or source.cut_points), pseudonym)
+    labels = Labels(params.label_map, params.cuts or source.cut_points)
+    cleaner = Cleaner(labels, pseudonym, (forgotten or Forgotten(frozenset())).has)
 
     def watched(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
         for table in tables:

@@ -115,7 +115,8 @@ def split(
     kept, near_duplicates = _without_near_duplicates(entries["text"].to_pylist(), sides)
     column = pa.array([SIDES[code] for code in sides], pa.string())
     table = entries.append_column("split", column).filter(pa.array(kept))
-    table = table.replace_schema_metadata({"author_rule": "waived"} if waived else None)
+    said = (entries.schema.metadata or {}) | ({b"author_rule": b"waived"} if waived else {})
+    table = table.replace_schema_metadata(said or None)
     report = _report(table, near_duplicates, waived)
     _check_classes(report, entries)
     return table, report

@@ -109,7 +109,8 @@ class Store:
         """Find the newest sealed run of a key."""
         query = f"tags.`{SEAL}{digest}` LIKE '%' AND attributes.status = 'FINISHED'"
         runs = self._search(query, 1)
-        return sealed(runs[0]) if runs else None
+        found = sealed(runs[0]) if runs else None
+        return None if found and found.purged else found
 
     def past(self, step: str) -> list[tuple[Sealed, Key]]:
         """List the newest sealed runs of a step with their keys, newest first."""

@@ -33,6 +33,11 @@ class IngestParams:
     id_column: str = param("", "Column of the ids; made from the texts if there is none")
     labels: str = param("", "How other labels map, like happy=positive,sad=negative,mixed=none")
     cut_points: str = param("", "Scores up to the first are negative, from the second on positive")
+    forget: str = param(
+        "",
+        "A file of the authors or entry ids to forget: they leave every artifact for good",
+        content=False,
+    )
 
     @property
     def label_map(self) -> dict[str, str | None]:

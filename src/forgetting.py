@@ -1,0 +1,366 @@
+"""The forgotten of a tracking store: a list kept beside its runs, and what is done about them.
+
+The list stands in an experiment of its own: a run for each time that somebody was added, with all
+who were forgotten so far as marks that need the key of the pseudonyms. It counts from the moment
+that its run has finished, before anything is removed; what a killed process has left undone, the
+next reading of a source completes.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from src.data.forgotten import (
+    AUTHOR,
+    ENTRY,
+    FOUND,
+    Forgotten,
+    Mark,
+    digest_of,
+    marks_of,
+    read_words,
+)
+from src.data.privacy import key_check
+from src.errors import UserError
+from src.pipeline.caller import artifacts_destination, tracking_uri
+from src.pipeline.lookup import UnreadableError, reader
+from src.pipeline.owner import is_alive
+from src.pipeline.results import STEP, read_key
+from src.pipeline.temporary import temporary_folder
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+    from src.pipeline.execute import Context
+    from src.pipeline.runs import Store
+    from src.purging import Look
+
+EXPERIMENT = "journal-forgotten"
+LIST = "pipeline.forgotten"  # a tag: which list this is, and with what key it was made
+COMPLETE = "pipeline.forgotten.complete"  # a tag: nothing of theirs is left in the store
+MARKS, REPORT = "forgotten", "forget_report"  # its artifacts
+INPUT = "forgotten"  # the name that the list has in the key of a step that leaves them out
+READERS = ("ingest", "split", "train", "evaluate")  # steps that may yet write rows down
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The list that counts.
+
+    Attributes
+    ----------
+    run_id
+        The run that holds it.
+    digest
+        Of who is on it.
+    check
+        Tells with which key it was made.
+    complete
+        Whether nothing of theirs is left in the store.
+    """
+
+    run_id: str
+    digest: str
+    check: str
+    complete: bool
+
+
+def standing() -> Standing | None:
+    """Find the list that counts, without MLflow where that can be; None where nobody is on one."""
+    uri = tracking_uri()
+    light = reader(uri)
+    if light is not None:
+        with suppress(UnreadableError):
+            place = light.experiment_id(EXPERIMENT)
+            run = light.newest(place, LIST) if place else None
+            return _standing(run.run_id, run.tags) if run else None
+    elif uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
+        return None
+    from src.pipeline.runs import Store
+
+    client = Store().client
+    known = client.get_experiment_by_name(EXPERIMENT)
+    return _newest(client, known.experiment_id) if known else None
+
+
+def _newest(client: MlflowClient, place: str) -> Standing | None:
+    query, order = f"tags.`{LIST}` LIKE '%' AND attributes.status = 'FINISHED'", "start_time DESC"
+    found = client.search_runs([place], query, max_results=1, order_by=[f"attributes.{order}"])
+    return _standing(found[0].info.run_id, found[0].data.tags) if found else None
+
+
+def _standing(run_id: str, tags: Mapping[str, str]) -> Standing:
+    return Standing(run_id, **json.loads(tags[LIST]), complete=COMPLETE in tags)
+
+
+def asked(file: str) -> list[frozenset[Mark]]:
+    """Read whom a file names; nobody where no file is given.
+
+    Raises
+    ------
+    UserError
+        It cannot be read, or names nobody.
+    """
+    return marks_of(read_words(Path(file))) if file else []
+
+
+def digest(file: str) -> str:
+    """Digest who stays out: those on the list and those in a file; empty for nobody.
+
+    Raises
+    ------
+    UserError
+        As `asked`, or the list was made with another key than that of the file.
+    """
+    now, more = standing(), asked(file)
+    if not more:
+        return now.digest if now else ""
+    return digest_of(_marks(now).union(*more))
+
+
+def settled() -> bool:
+    """Tell whether nothing of those on the list is left in the store."""
+    now = standing()
+    return now is None or now.complete
+
+
+def _marks(now: Standing | None) -> frozenset[Mark]:
+    """Read a list.
+
+    Raises
+    ------
+    UserError
+        It was made with another key: no mark on it would be recognised.
+    """
+    if now is None:
+        return frozenset()
+    if now.check != key_check():
+        raise UserError(
+            "the forgotten of this store were noted with another key than yours: they would not "
+            "be recognised.",
+            "Set JOURNAL_PSEUDONYM_KEY (or JOURNAL_KEY_FILE) to the key that they were noted "
+            f"with. If it is lost, delete the experiment {EXPERIMENT} and give a file of all of "
+            "them by -P forget=",
+        )
+    import pyarrow.parquet as pq
+
+    with temporary_folder() as folder:
+        rows = pq.read_table(_brought(now.run_id, MARKS, folder)).to_pylist()
+    return frozenset((row["kind"], row["mark"]) for row in rows)
+
+
+def _report(now: Standing) -> dict[str, Any]:
+    with temporary_folder() as folder:
+        path = _brought(now.run_id, REPORT, folder) / "forget_report.json"
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def _brought(run_id: str, name: str, folder: Path) -> Path:
+    from mlflow.artifacts import download_artifacts
+
+    return Path(
+        download_artifacts(
+            run_id=run_id,
+            artifact_path=name,
+            dst_path=str(folder),
+            tracking_uri=tracking_uri(),
+        )
+    )
+
+
+def forget(context: Context, file: str) -> Forgotten | None:
+    """Make sure that nothing is left of those on the list and those in a file; give them all.
+
+    Returns
+    -------
+    forgotten
+        Who stays out; None for nobody.
+
+    Raises
+    ------
+    UserError
+        As `digest`.
+    """
+    new, now = frozenset[Mark]().union(*asked(file)), standing()
+    if now is None and not new:
+        return None
+    marks = _marks(now)
+    if now is None or not now.complete or not new <= marks:
+        with alone(context) as place:
+            now = _newest(context.store.client, place)
+            marks = _marks(now)
+            if now and not now.complete:
+                context.say("ingest: completing what an earlier run has begun to forget")
+                marks = complete(context, now, marks, place)
+            if not new <= marks:
+                now, look = note(context, place, now, marks, new)
+                marks = complete(context, now, look.marks, place, look)
+    if now and file:
+        bring_report(context, now)
+    return on_list(marks)
+
+
+def on_list(marks: frozenset[Mark]) -> Forgotten:
+    """Give whom a list names."""
+    people = frozenset(one for one in marks if one[0] in (AUTHOR, ENTRY))
+    return Forgotten(people, {one for one in people if (FOUND, one[1]) in marks})
+
+
+def bring_report(context: Context, now: Standing) -> None:
+    """Put the report of a list among what this step leaves."""
+    folder = _brought(now.run_id, REPORT, context.folder / "report")
+    shutil.copytree(folder, context.output(REPORT))
+    context.keep(REPORT)
+
+
+@contextmanager
+def alone(context: Context) -> Iterator[str]:
+    """Let one process at a time forget; give the experiment of the list."""
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    from src.pipeline.claims import Claim, Claims, claimed
+
+    client = mlflow.MlflowClient(tracking_uri(), tracking_uri())
+    known = client.get_experiment_by_name(EXPERIMENT)
+    if known is None:
+        at = "" if tracking_uri().startswith("http") else artifacts_destination()
+        with suppress(MlflowException):  # made meanwhile by somebody else
+            client.create_experiment(EXPERIMENT, f"{at}/{EXPERIMENT}" if at else None)
+        known = client.get_experiment_by_name(EXPERIMENT)
+    place = str(known.experiment_id) if known else ""
+
+    def tell(claim: Claim) -> None:
+        context.say(f"ingest: waiting for {claim}, which forgets people")
+
+    with claimed(Claims(client, place), "list", context.run_id, "", lambda: None, tell):
+        yield place
+
+
+def note(
+    context: Context,
+    place: str,
+    before: Standing | None,
+    known: frozenset[Mark],
+    new: frozenset[Mark],
+) -> tuple[Standing, Look]:
+    """Put people on the list, with what the store holds of them, and make it count."""
+    from src import purging
+
+    client = context.store.client
+    for left in client.search_runs([place], "attributes.status = 'RUNNING'"):
+        client.delete_run(left.info.run_id)  # of a process that was killed
+    context.say("ingest: looking for the forgotten in what past runs left")
+    kept = [purging.kept_by(run) for run in purging.all_runs(client, place)]
+    look = purging.look(kept, Forgotten(new), known | new, context.folder / "looked")
+    made = Standing("", digest_of(look.marks), key_check(), complete=False)
+    start = int(time.time() * 1000)
+    if before:  # a clock of another machine may be ahead
+        start = max(start, client.get_run(before.run_id).info.start_time + 1)
+    head = json.dumps({"digest": made.digest, "check": made.check})
+    run_id = client.create_run(place, start, {LIST: head}, "forget").info.run_id
+    keep_marks(context, run_id, look.marks)
+    keep_report(context, run_id, {"trained": dict(look.trained)})
+    client.set_terminated(run_id, "FINISHED")
+    return replace(made, run_id=run_id), look
+
+
+def complete(
+    context: Context,
+    now: Standing,
+    marks: frozenset[Mark],
+    place: str,
+    look: Look | None = None,
+) -> frozenset[Mark]:
+    """Take out what the store holds of those on the list, and say of each version what is so.
+
+    Parameters
+    ----------
+    look
+        What was found when the list was made; where that was earlier, a new look finds what runs
+        that went on then have left since.
+    """
+    from src import purging, trained_with
+
+    client, folder = context.store.client, context.folder / "looked"
+    runs = list(purging.all_runs(client, place))
+    kept = [purging.kept_by(run) for run in runs]
+    report = _report(now)
+    if look is None:
+        look = purging.look(kept, on_list(marks), marks, folder)
+        marks = look.marks
+        keep_marks(context, now.run_id, marks)
+    # What an earlier look counted stands: rows may have left since.
+    report["trained"] = {**look.trained, **report["trained"]}
+    report["entries"] = sum(kind == purging.TEXT for kind, _ in marks)
+    report["versions"] = trained_with.versions(context.store, runs, report["trained"])
+    keep_report(context, now.run_id, report)
+    trained_with.tag(client, report["versions"])
+    context.say("ingest: taking the forgotten out of what past runs left")
+    purge = purging.purge(client, kept, on_list(marks), marks, folder)
+    report["rows"] = {**purge.rows, **report.get("rows", {})}
+    report["unreadable"] = list(purge.unreadable)
+    report["going_on"] = going_on(runs, context.run_id, now.digest)
+    keep_report(context, now.run_id, report)
+    if not report["going_on"]:
+        client.set_tag(now.run_id, COMPLETE, "true")
+    return marks
+
+
+def going_on(runs: Iterable[Run], own: str, digest: str) -> list[str]:
+    """Name runs that may yet write rows down: alive, and begun without knowing of the list."""
+    return [
+        run.info.run_id
+        for run in runs
+        if run.info.status == "RUNNING"
+        and run.info.run_id != own
+        and run.data.tags.get(STEP) in READERS
+        and is_alive(run.data.tags)
+        and read_key(run.data.tags).inputs.get(INPUT) != digest
+    ]
+
+
+def keep_marks(context: Context, run_id: str, marks: frozenset[Mark]) -> None:
+    """Put a list among its run's artifacts."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    folder = context.folder / "list" / MARKS
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = sorted(marks)
+    columns = {"kind": [kind for kind, _ in rows], "mark": [word for _, word in rows]}
+    schema = pa.schema([(name, pa.string()) for name in columns])
+    pq.write_table(pa.table(columns, schema), folder / "part.parquet", compression="zstd")
+    context.store.upload(run_id, folder)
+
+
+def keep_report(context: Context, run_id: str, report: Mapping[str, Any]) -> None:
+    """Put a list's report among its run's artifacts, for machines and for people."""
+    from src.evaluation.cards.forget_card import render
+
+    folder = context.folder / "list" / REPORT
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(report, indent=1, sort_keys=True) + "\n"
+    (folder / "forget_report.json").write_text(text, encoding="utf-8")
+    (folder / "forget_report.md").write_text(render(report), encoding="utf-8")
+    context.store.upload(run_id, folder)
+
+
+def proof(store: Store, model: str) -> dict[str, str]:
+    """Give the tags that prove of a model whether it has read anything of those on the list."""
+    from src import trained_with
+
+    now = standing()
+    if now is None or now.check != key_check():
+        return {}
+    with temporary_folder() as folder:
+        return trained_with.proof(store, model, _marks(now), folder)

@@ -1,0 +1,358 @@
+"""Takes the rows of forgotten people out of what past runs left in the artifact store.
+
+Tables are known by their columns: where there is an `author`, an `id` or a `digest` of a trained
+entry, a row of somebody forgotten leaves. A result that rows left can still be read, with digests
+of what it is now, and is never taken for the result of its key again.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Set
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pyarrow as pa
+import pyarrow.parquet as pq
+from mlflow.entities import Run, ViewType
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+from src.data.forgotten import FOUND, Forgotten, Mark
+from src.data.privacy import mark
+from src.data.sample import DESCRIBED, description
+from src.data.seen import text_digest
+from src.pipeline.content import content_digest
+from src.pipeline.owner import is_alive
+from src.pipeline.results import Output, purged_tags, read_seal
+from src.pipeline.seals import local_path
+
+# What is noted of the entries found: the digest of a text and of an id, as `trained_on` has them;
+# an id below the run that wrote the entry down; and a row of a logged sample, below that run too.
+TEXT, NAMED, ROW, SAMPLE = "text", "named", "row", "sample"
+SAMPLE_FILE = "data_sample.json"
+HIDDEN = ".artifact.uploading.*"  # what a killed upload leaves beside artifacts of this machine
+RUN_ID = re.compile(r"runs:/([0-9a-f]{32})/")
+AT_ONCE = 500  # runs asked for at once
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a run keeps in the artifact store that may hold rows: its tables and its sample.
+
+    Attributes
+    ----------
+    names
+        Its artifacts: folders and files at the top.
+    scopes
+        The runs below which its ids are noted: its own, and the one whose splits it read.
+    """
+
+    run: Run
+    names: tuple[str, ...]
+    scopes: tuple[str, ...]
+
+    @property
+    def location(self) -> str:
+        """Where its artifacts lie."""
+        return str(self.run.info.artifact_uri)
+
+    def bring(self, name: str, folder: Path) -> Path:
+        """Give an artifact's local path: where it is, or a copy in the folder."""
+        if root := local_path(self.location):
+            return root / name
+        into = folder / self.run.info.run_id
+        into.mkdir(parents=True, exist_ok=True)
+        repository = get_artifact_repository(self.location)
+        return Path(repository.download_artifacts(name, str(into)))  # type: ignore[no-untyped-call]
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the store holds of the forgotten, before anything leaves it.
+
+    Attributes
+    ----------
+    marks
+        Of each entry found, so that it is known wherever else it was noted.
+    trained
+        For each run that trained a model, how many of the entries it did so with.
+    """
+
+    marks: frozenset[Mark]
+    trained: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Purge:
+    """What left.
+
+    Attributes
+    ----------
+    rows
+        How many, by artifact, as `<run id>/<name>`.
+    unreadable
+        Artifacts that are cut, so that nobody can say what they hold.
+    """
+
+    rows: Mapping[str, int]
+    unreadable: tuple[str, ...]
+
+
+def all_runs(client: mlflow.MlflowClient, but: str) -> Iterator[Run]:
+    """List every run of the store, deleted ones too, without those of one experiment."""
+    for experiment in client.search_experiments(view_type=ViewType.ALL):
+        token: str | None = None
+        while experiment.experiment_id != but:
+            page = client.search_runs(
+                [experiment.experiment_id], "", ViewType.ALL, AT_ONCE, None, token
+            )
+            yield from page
+            token = page.token
+            if not token:
+                break
+
+
+def kept_by(run: Run) -> Kept:
+    """Find what a run keeps that may hold rows."""
+    location = str(run.info.artifact_uri)
+    names = set[str]()
+    if root := local_path(location):
+        files = (p.relative_to(root) for p in root.rglob("*") if p.is_file())
+        names = {p.parts[0] for p in files if p.suffix == ".parquet" or str(p) == SAMPLE_FILE}
+    else:
+        repository, folders = get_artifact_repository(location), [""]
+        while folders:
+            for item in repository.list_artifacts(folders.pop() or None):
+                if item.is_dir:
+                    folders.append(item.path)
+                elif item.path.endswith(".parquet") or item.path == SAMPLE_FILE:
+                    names.add(item.path.partition("/")[0])
+    read = RUN_ID.findall(run.data.params.get("splits", ""))
+    return Kept(run, tuple(sorted(names)), (run.info.run_id, *read))
+
+
+def look(kept: Iterable[Kept], forgotten: Forgotten, known: Iterable[Mark], folder: Path) -> Look:
+    """Find the entries of the forgotten, and who was trained with them.
+
+    Parameters
+    ----------
+    known
+        Marks that earlier looks have found.
+    folder
+        A place for copies, which is emptied.
+    """
+    marks, kept = set(known), list(kept)
+    for one in kept:
+        for batch in _batches(one, folder, {"id", "text", "author", "source"}):
+            for row in batch.to_pylist():
+                if forgotten.has(row["author"], row["id"]):
+                    marks |= _marks_of(row, one.run.info.run_id)
+    trained = dict[str, int]()
+    for one in kept:
+        digests = list[str]()
+        for batch in _batches(one, folder, {"digest"}):
+            digests += batch.column("digest").to_pylist()
+        if "trained_on" in one.names:
+            trained[one.run.info.run_id] = trained_with(digests, marks)
+    marks |= {(FOUND, found) for _, found in forgotten.met}
+    return Look(frozenset(marks), trained)
+
+
+def trained_with(digests: Iterable[str], marks: Set[Mark]) -> int:
+    """Count the entries of the forgotten among the digests of what a model was trained on."""
+    count = Counter(
+        kind for d in digests for kind in (TEXT, NAMED) if (kind, mark(kind, d)) in marks
+    )
+    return max(count.values(), default=0)
+
+
+def _marks_of(row: Mapping[str, Any], run_id: str) -> set[Mark]:
+    words = {
+        TEXT: text_digest(row["text"]),
+        NAMED: text_digest(f"{row['source']}\0{row['id']}"),
+        ROW: f"{run_id}\0{row['id']}",
+    }
+    if "split" in row:
+        words[SAMPLE] = f"{run_id}\0{_words(description(row))}"
+    return {(kind, mark(kind, word)) for kind, word in words.items()}
+
+
+def _words(described: Mapping[str, Any]) -> str:
+    return json.dumps([described[name] for name in DESCRIBED])
+
+
+def _batches(one: Kept, folder: Path, columns: set[str]) -> Iterator[pa.RecordBatch]:
+    """Stream those of a run's tables that have these columns; what cannot be read is left out."""
+    for name in one.names:
+        path = one.bring(name, folder)
+        for file in _tables(path):
+            with suppress(pa.ArrowInvalid, OSError), pq.ParquetFile(file) as opened:
+                if columns <= set(opened.schema_arrow.names):
+                    yield from opened.iter_batches()
+        if folder in path.parents:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _tables(path: Path) -> list[Path]:
+    return [path] if path.suffix == ".parquet" else sorted(path.rglob("*.parquet"))
+
+
+def purge(
+    client: mlflow.MlflowClient,
+    kept: Iterable[Kept],
+    forgotten: Forgotten,
+    marks: frozenset[Mark],
+    folder: Path,
+) -> Purge:
+    """Take the rows of the forgotten out of every artifact; the others stay, in their order.
+
+    An artifact's new digest is noted before its files are replaced, one by one and each whole:
+    whatever is interrupted is completed when this is done again.
+    """
+    rows, unreadable = dict[str, int](), list[str]()
+    for one in kept:
+        run_id, tags = one.run.info.run_id, one.run.data.tags
+        sealed, repository = read_seal(run_id, tags, 0), get_artifact_repository(one.location)
+        alive = one.run.info.status == "RUNNING" and is_alive(tags)
+        changed = dict[str, Rewritten]()
+        for name in one.names:
+            try:
+                found = rewritten(one, name, forgotten, marks, folder)
+            except (pa.ArrowInvalid, OSError, ValueError):
+                if sealed or alive:
+                    unreadable.append(f"{run_id}/{name}")
+                else:  # a killed upload has left it
+                    repository.delete_artifacts(name)  # type: ignore[no-untyped-call]
+                continue
+            if found:
+                changed[name], rows[f"{run_id}/{name}"] = found, found.rows
+        now = {
+            name: Output(made.uri, content_digest(changed[name].path), made.location)
+            for name, made in (sealed.outputs if sealed else {}).items()
+            if name in changed
+        }
+        if now and one.run.info.lifecycle_stage == "active":
+            for tag, value in purged_tags(tags, now).items():
+                client.set_tag(run_id, tag, value)
+        for found in changed.values():
+            for file, place in found.files.items():
+                repository.log_artifact(str(file), place)  # type: ignore[no-untyped-call]
+        if (root := local_path(one.location)) and not alive:
+            for left in root.rglob(HIDDEN):
+                left.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+    return Purge(rows, tuple(unreadable))
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """An artifact without some of its rows.
+
+    Attributes
+    ----------
+    rows
+        How many left.
+    path
+        The whole of it, as it is to be.
+    files
+        Those that differ, with the folder of the run's artifacts that each goes to.
+    """
+
+    rows: int
+    path: Path
+    files: Mapping[Path, str | None]
+
+
+def rewritten(
+    one: Kept, name: str, forgotten: Forgotten, marks: frozenset[Mark], folder: Path
+) -> Rewritten | None:
+    """Write an artifact anew without the forgotten; None where none of them is in it."""
+    path = one.bring(name, folder)
+    kept = (
+        {path: _stay_in_sample(path, one.scopes, marks)}
+        if name == SAMPLE_FILE
+        else {file: _stay(file, one.scopes, forgotten, marks) for file in _tables(path)}
+    )
+    kept = {file: stay for file, stay in kept.items() if not all(stay)}
+    if not kept:
+        return None
+    copy = folder / "rewritten" / name
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        shutil.copytree(path, copy)
+    files = dict[Path, str | None]()
+    for file, stay in kept.items():
+        new = copy / file.relative_to(path) if path.is_dir() else copy
+        write = _write_sample if name == SAMPLE_FILE else _write_table
+        write(file, new, stay)
+        place = new.relative_to(folder / "rewritten").parent.as_posix()
+        files[new] = None if place == "." else place
+    return Rewritten(sum(stay.count(False) for stay in kept.values()), copy, files)
+
+
+def _stay(
+    file: Path, scopes: Iterable[str], forgotten: Forgotten, marks: frozenset[Mark]
+) -> list[bool]:
+    """Tell for each row of a table whether it stays."""
+    stay = list[bool]()
+    kinds = {kind for kind, _ in marks}
+
+    def goes(row: Mapping[str, str | None]) -> bool:
+        if (digest := row.get("digest")) and any(
+            (kind, mark(kind, digest)) in marks for kind in (TEXT, NAMED)
+        ):
+            return True
+        name, author = row.get("id") or "", row.get("author")
+        if forgotten.has(author, name):
+            return True
+        return (
+            bool(name)
+            and "author" not in row
+            and ROW in kinds
+            and any((ROW, mark(ROW, f"{scope}\0{name}")) in marks for scope in scopes)
+        )
+
+    with pq.ParquetFile(file) as opened:
+        there = [n for n in ("author", "id", "digest") if n in opened.schema_arrow.names]
+        if not there:
+            return []
+        for batch in opened.iter_batches(columns=there):
+            stay += [not goes(row) for row in batch.to_pylist()]
+    return stay
+
+
+def _write_table(file: Path, new: Path, stay: list[bool]) -> None:
+    with (
+        pq.ParquetFile(file) as opened,
+        pq.ParquetWriter(new, opened.schema_arrow, compression="zstd") as writer,
+    ):
+        start = 0
+        for group in range(opened.num_row_groups):
+            rows = opened.read_row_group(group)
+            writer.write_table(rows.filter(pa.array(stay[start : start + rows.num_rows])))
+            start += rows.num_rows
+
+
+def _stay_in_sample(file: Path, scopes: Iterable[str], marks: frozenset[Mark]) -> list[bool]:
+    """Tell for each row of a logged sample whether it stays; it has no ids, so likenesses go."""
+    table = json.loads(file.read_text(encoding="utf-8"))
+    rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+    if not set(DESCRIBED) <= set(table["columns"]):
+        return []
+    words = [_words(row) for row in rows]
+    return [
+        not any((SAMPLE, mark(SAMPLE, f"{scope}\0{word}")) in marks for scope in scopes)
+        for word in words
+    ]
+
+
+def _write_sample(file: Path, new: Path, stay: list[bool]) -> None:
+    table = json.loads(file.read_text(encoding="utf-8"))
+    rows = [row for row, stays in zip(table["data"], stay, strict=True) if stays]
+    new.write_text(json.dumps(table | {"data": rows}), encoding="utf-8")
