@@ -9,6 +9,7 @@ next reading of a source completes.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -167,6 +168,7 @@ def _report(now: Standing) -> dict[str, Any]:
 def _brought(run_id: str, name: str, folder: Path) -> Path:
     from mlflow.artifacts import download_artifacts
 
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     return Path(
         download_artifacts(
             run_id=run_id,

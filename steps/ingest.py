@@ -11,6 +11,7 @@ from typing import Any
 from src import forgetting
 from src.data import sources
 from src.data.forgotten import Forgotten, read_words
+from src.data.privacy import key_check
 from src.data.sources import IngestParams, Reading
 from src.pipeline.caller import caller_folder
 from src.pipeline.execute import Context
@@ -48,7 +49,23 @@ def run(context: Context) -> None:
     if reading.versions.exists():
         context.keep("versions")
     context.log_metrics(report.metrics)
-    context.details["summary"] = report.sentence + found(file, forgotten)
+    said = report.sentence + found(file, forgotten)
+    if report.authors:
+        said += other_key(context)
+    context.details["summary"] = said
+
+
+def other_key(context: Context) -> str:
+    """Note the key of the pseudonyms; warn where authors had others in what was read before."""
+    mine = context.details["pseudonyms"] = key_check()
+    for past, _ in context.store.past(context.step.name):
+        before = past.details.get("pseudonyms", mine)
+        if before != mine:
+            return (
+                f"; warning: authors have other pseudonyms than in run {past.run_id[:8]}…, "
+                "which was read with another key"
+            )
+    return ""
 
 
 def found(file: str, forgotten: Forgotten | None) -> str:

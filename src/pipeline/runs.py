@@ -57,7 +57,7 @@ from src.pipeline.seals import files_of, local_path
 from src.pipeline.stale import close_stale_runs
 from src.pipeline.step import ROOT
 from src.pipeline.stopping import STOPPED
-from src.pipeline.temporary import clear_left_folders
+from src.pipeline.temporary import clear_left_folders, temporary_folder
 
 MODEL = "candidate"  # the name that a logged model has among its run's artifacts
 OPEN = set[str]()  # runs that this process is recording
@@ -138,7 +138,8 @@ class Store:
         if found or uri.startswith("runs:/"):
             made = ", ".join(found.outputs) if found else "nothing that finished"
             raise UserError(f"{uri}: that run holds {made}.", "Name a finished run's artifact.")
-        return Output(uri, content_digest(Path(self.download(uri))))
+        with temporary_folder() as folder:
+            return Output(uri, content_digest(Path(self.download(uri, folder))))
 
     def locate(self, made: Output) -> Output:
         """Note where the artifact store keeps an artifact, and the files that it is made of."""

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import sqlite3
-from collections.abc import Iterator
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import mlflow
 import pyarrow.parquet as pq
 import pytest
 
 from src.data.seen import text_digest
-from src.forgetting import EXPERIMENT, LIST
-from tests.fakes import copy_project, made_up_entries, run_steps, write_csv
-from tests.services import own_folder
+from src.forgetting import EXPERIMENT
+from tests.fakes import copy_project, environment, made_up_entries, run_steps, write_csv
+from tests.services import S3_ENVIRONMENT, own_folder
 from tools.serve import mlflow_server
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 QUICK = ("-P", "model=sentiment", "-P", "family=example", "-P", "n_resamples=100")
 GONE = "person-7"
+KEYS = {
+    "aws_access_key_id": S3_ENVIRONMENT["AWS_ACCESS_KEY_ID"],
+    "aws_secret_access_key": S3_ENVIRONMENT["AWS_SECRET_ACCESS_KEY"],
+    "region_name": "us-east-1",
+}
 KEY = "a key that only these tests know"
 
 
@@ -30,7 +37,8 @@ class Journal:
     """A project beside a journal on a store of its own."""
 
     def __init__(self, folder: Path, **env: str) -> None:
-        self.folder, self.project = folder, copy_project(folder)
+        self.folder, self.project, self.said = folder, copy_project(folder), cast(Any, None)
+        self.artifacts = self.project / "mlruns"
         self.rows = made_up_entries(900)
         self.source = write_csv(folder / "journal.csv", self.rows)
         (folder / "gone.txt").write_text(f"{GONE}\nnobody-of-that-name\n")
@@ -51,6 +59,17 @@ class Journal:
     def client(self) -> mlflow.MlflowClient:
         return mlflow.MlflowClient(self.env["MLFLOW_TRACKING_URI"])
 
+    @property
+    def list_run(self) -> Any:
+        (run,) = self.client.search_runs(
+            [self.client.get_experiment_by_name(EXPERIMENT).experiment_id]
+        )
+        return run
+
+    @property
+    def pseudonym(self) -> str:
+        return hmac.new(KEY.encode(), GONE.encode(), hashlib.sha256).hexdigest()[:16]
+
     def newest(self, step: str) -> Any:
         query = f"tags.`pipeline.step` = '{step}' AND attributes.status = 'FINISHED'"
         order = ["attributes.start_time DESC"]
@@ -62,13 +81,10 @@ class Journal:
 
     def theirs(self) -> list[str]:
         """All that is told of the person in what a store holds."""
-        import hmac
-
         texts = [row["journal_text"] for row in self.rows if row["user_id"] == GONE]
-        name = hmac.new(KEY.encode(), GONE.encode(), hashlib.sha256).hexdigest()[:16]
         ids = [hashlib.sha256(text.encode()).hexdigest()[:16] for text in texts]
         named = [text_digest(f"journal.csv\0{name}") for name in ids]
-        return [GONE, name, *texts, *ids, *named]
+        return [GONE, self.pseudonym, *texts, *ids, *named]
 
     def told(self, folder: Path) -> set[str]:
         """Which of it stands anywhere below a folder, in tables decompressed."""
@@ -85,38 +101,140 @@ class Journal:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Journal:
-    """A store with a version in Production."""
+    """A store with a version in Production, and then somebody forgotten."""
     journal = Journal(tmp_path_factory.mktemp("forget"))
     done = journal.run()
     assert done.returncode == 0, done.stdout + done.stderr
+    assert len(journal.told(journal.artifacts)) >= 40  # else nothing is shown below
+    journal.said = journal.forget()
+    assert journal.said.returncode == 3, journal.said.stdout + journal.said.stderr
     return journal
 
 
-def test_a_forgotten_author_leaves_everything_and_does_not_come_back(made: Journal) -> None:
-    runs = made.folder / "project" / "mlruns"
-    runs = runs if runs.exists() else made.folder / "mlruns"
-    before = made.told(runs)
-    assert len(before) >= 40  # else nothing is shown below
-
-    done = made.forget()
-    assert done.returncode in (0, 3), done.stdout + done.stderr
-    assert "of 2 to forget 1 were found" in done.stdout
+def test_a_forgotten_author_leaves_everything_stored(made: Journal) -> None:
+    assert "of 2 to forget 1 were found" in made.said.stdout
     for step in ("ingest", "split", "train sentiment", "evaluate sentiment"):
-        (line,) = [o for o in done.stdout.splitlines() if o.startswith(step) and " done " in o]
-    assert made.told(runs) <= {made.theirs()[1]}  # the list itself
-    place = made.client.get_experiment_by_name(EXPERIMENT)
-    (run,) = made.client.search_runs([place.experiment_id])
-    path = Path(made.client.download_artifacts(run.info.run_id, "forgotten"))
-    assert made.theirs()[1] in pq.read_table(path)["mark"].to_pylist()
+        assert any(
+            line.startswith(step) and " done " in line for line in made.said.stdout.splitlines()
+        )
+    assert made.told(made.artifacts) == {made.pseudonym}  # on the list, and nowhere else
+    path = Path(made.client.download_artifacts(made.list_run.info.run_id, "forgotten"))
+    assert made.pseudonym in pq.read_table(path)["mark"].to_pylist()
     with sqlite3.connect(made.folder / "mlflow.db") as database:
         dump = "\n".join(database.iterdump())
     assert [one for one in made.theirs()[1:] if one in dump] == []
 
-    again = made.forget()
-    assert "Nothing to do" in again.stdout, again.stdout + again.stderr
-    plain = made.run()
-    assert "Nothing to do" in plain.stdout, plain.stdout + plain.stderr
+
+def test_nobody_comes_back(made: Journal) -> None:
+    for done in (made.forget(), made.run()):
+        assert "Nothing to do" in done.stdout, done.stdout + done.stderr
     forced = made.run("-P", "force=true", step="ingest")
     assert forced.returncode == 0, forced.stderr
-    assert "of forgotten people" in forced.stdout
-    assert made.told(runs) <= {made.theirs()[1]}
+    assert "15 of forgotten people" in forced.stdout
+    assert made.told(made.artifacts) == {made.pseudonym}
+
+
+def test_the_report_proves_who_was_trained_with_them(made: Journal) -> None:
+    query = "tags.`pipeline.step` = 'ingest' AND tags.`pipeline.summary` LIKE '%to forget%'"
+    run = made.client.search_runs(["0"], query)[0]
+    folder = Path(made.client.download_artifacts(run.info.run_id, "forget_report"))
+    report = json.loads((folder / "forget_report.json").read_text())
+    (version,) = report["versions"]
+    assert (version["version"], version["trained_with"], version["free"]) == (1, 15, False)
+    assert report["entries"] == 15
+    assert "delete_model_version" in (folder / "forget_report.md").read_text()
+    first = made.versions()[1]
+    assert first.tags["forgotten.trained_with"] == "15"
+    assert first.description.startswith("_Trained with 15 entries of people who are forgotten")
+
+
+def test_a_model_trained_anew_is_proven_free_when_it_is_registered(made: Journal) -> None:
+    candidate = made.newest("train").info.run_id
+    words = ("-P", "model=sentiment", "-P", f"version={candidate}")
+    done = made.run(*words, step="promote")
+    assert done.returncode == 0, done.stdout + done.stderr
+    new = made.versions()[2]
+    assert (new.current_stage, new.tags["forgotten.trained_with"]) == ("Production", "0")
+
+
+def test_another_key_is_refused(made: Journal) -> None:
+    done = made.run(
+        *("-P", "force=true"), step="ingest", JOURNAL_PSEUDONYM_KEY="a key of somebody else"
+    )
+    assert done.returncode == 2
+    assert "another key" in done.stderr
+    assert "JOURNAL_PSEUDONYM_KEY" in done.stderr
+
+
+def test_a_purged_result_is_read_and_not_reused(made: Journal) -> None:
+    old = made.client.search_runs(["0"], "tags.`pipeline.step` = 'split'")[-1]
+    assert "pipeline.purged" in old.data.tags
+    splits = f"splits=runs:/{old.info.run_id}/splits"
+    words = ("-P", "model=sentiment", "-P", "family=example", "-P", splits)
+    done = made.run(*words, step="train")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "570 entries" in done.stdout
+
+
+KILLED = """
+import os, signal, sys
+from src import purging
+from src.pipeline.cli import main
+rewritten, calls = purging.rewritten, []
+def dying(one, name, *more):
+    calls.append(name)
+    if len(calls) > int(os.environ["DIES_AFTER"]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return rewritten(one, name, *more)
+purging.rewritten = dying
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize("after", [0, 1])
+def test_what_a_kill_interrupts_the_next_run_completes(tmp_path: Path, after: int) -> None:
+    journal = Journal(tmp_path)
+    done = journal.run("-P", "until=split")
+    assert done.returncode == 0, done.stderr
+    words = ("ingest", "-P", f"source={journal.source}", "-P", f"forget={tmp_path / 'gone.txt'}")
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, *words],
+        cwd=journal.project,
+        env=environment(tmp_path, **journal.env, DIES_AFTER=str(after)),
+        check=False,
+    )
+    assert killed.returncode == -9
+    assert len(journal.told(journal.artifacts)) > 1
+    plan = journal.run("-P", "until=split", step="plan")
+    assert "input forgotten" in plan.stdout
+    done = journal.run(step="ingest")
+    assert done.returncode == 0, done.stderr
+    assert "completing" in done.stderr
+    assert journal.told(journal.artifacts) == {journal.pseudonym}
+    assert "pipeline.forgotten.complete" in journal.list_run.data.tags
+
+
+def test_over_a_server_that_keeps_artifacts_in_s3(bucket: dict[str, str], tmp_path: Path) -> None:
+    import boto3
+
+    store = {"MLFLOW_ARTIFACTS_DESTINATION": "s3://journal/forget"}
+    with own_folder() as folder:
+        uri = f"sqlite:///{folder}/mlflow.db"
+        with mlflow_server(folder, uri, **bucket, **store) as served:
+            journal = Journal(tmp_path, MLFLOW_TRACKING_URI=served)
+            done = journal.run("-P", "until=split")
+            assert done.returncode == 0, done.stderr
+            s3 = boto3.client("s3", endpoint_url=bucket["MLFLOW_S3_ENDPOINT_URL"], **KEYS)
+
+            def stored(into: Path) -> Path:
+                for item in s3.list_objects_v2(Bucket="journal", Prefix="forget/")["Contents"]:
+                    path = into / item["Key"]
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    s3.download_file("journal", item["Key"], str(path))
+                return into
+
+            assert len(journal.told(stored(tmp_path / "before"))) >= 30
+            done = journal.forget("-P", "until=split")
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert journal.told(stored(tmp_path / "after")) == {journal.pseudonym}
+            assert "Nothing to do" in journal.run("-P", "until=split").stdout

@@ -6,7 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 DELETE = (
-    "python -c \"import mlflow; mlflow.MlflowClient().delete_model_version('{name}', '{version}')\""
+    'python -c "import mlflow; c = mlflow.MlflowClient(); '
+    "c.delete_model_version('{name}', '{version}'); c.delete_logged_model('{logged}')\""
+)
+GONE_FOR_GOOD = (
+    "What is deleted stays on disk until `mlflow gc --backend-store-uri <store>` removes it. "
+    "A model that was trained anew and is not registered, because it does not beat the one in "
+    "Production, is found by `python -m steps promote -P model=<model> -P version=candidates`."
 )
 
 
@@ -51,6 +57,8 @@ def versions(report: Mapping[str, Any]) -> str:
     for v in found:
         title = f"{v['name']} version {v['version']}"
         lines.append(f"| {title} | {v['stage']} | {trained(v)} | {advice(v, found)} |")
+    if not all(v["free"] for v in found):
+        lines += ["", GONE_FOR_GOOD]
     return "\n".join(lines)
 
 
@@ -71,11 +79,11 @@ def advice(v: Mapping[str, Any], found: list[Mapping[str, Any]]) -> str:
     if v["free"]:
         return ""
     free = next((o for o in found if o["free"] and o["name"] == v["name"]), None)
-    delete = f"`{DELETE.format(**v)}`"
+    delete = f"`{DELETE.format(**v, logged=v['model'].removeprefix('models:/'))}`"
     if v["stage"] != "Production":
         return f"delete it: {delete}"
     if free is None:
-        return f"make a new one with `main`, then delete this: {delete}"
+        return f"put one that `main` trains anew in its place, then delete this: {delete}"
     there = f"`python -m steps promote -P model={v['task']} -P version={free['version']}`"
     return f"{there}, then {delete}"
 
