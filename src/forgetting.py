@@ -33,7 +33,7 @@ from src.errors import UserError
 from src.pipeline.caller import artifacts_destination, tracking_uri
 from src.pipeline.lookup import UnreadableError, reader
 from src.pipeline.owner import is_alive
-from src.pipeline.results import STEP, read_key
+from src.pipeline.results import KEY, STEP, read_key
 from src.pipeline.temporary import temporary_folder
 
 if TYPE_CHECKING:
@@ -327,8 +327,13 @@ def going_on(runs: Iterable[Run], own: str, digest: str) -> list[str]:
         and run.info.run_id != own
         and run.data.tags.get(STEP) in READERS
         and is_alive(run.data.tags)
-        and read_key(run.data.tags).inputs.get(INPUT) != digest
+        and not knows(run.data.tags, digest)
     ]
+
+
+def knows(tags: Mapping[str, str], digest: str) -> bool:
+    """Tell whether a run has begun with this list in its key."""
+    return KEY + "inputs" in tags and read_key(tags).inputs.get(INPUT) == digest
 
 
 def keep_marks(context: Context, run_id: str, marks: frozenset[Mark]) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from src import registry
 from src.data.forgotten import Mark
-from src.pipeline.results import read_seal
+from src.pipeline.results import KEY, STEP, read_key, read_seal
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -127,9 +127,11 @@ def known(store: Store, uri: str) -> bool:
 
 def goes_on_from(run: Run) -> Iterator[str]:
     """List the models that a training made its own from."""
-    given = run.data.params
-    yield from (given[n] for n in FROM if given.get(n, "").startswith("models:/"))
-    sealed = read_seal(run.info.run_id, run.data.tags, 0)
+    given, tags = run.data.params, run.data.tags
+    read = read_key(tags).inputs if STEP in tags and KEY + "inputs" in tags else {}
+    named = {words.get(name, "") for words in (given, read) for name in FROM}
+    yield from sorted(name for name in named if name.startswith("models:/"))
+    sealed = read_seal(run.info.run_id, tags, 0)
     if (
         sealed
         and sealed.details.get("follows")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,6 +53,8 @@ class Forgotten:
         name
             The entry's id.
         """
+        if not self.marks:
+            return False
         found = self.marks & {
             *({(AUTHOR, author)} if author else ()),
             *({(ENTRY, mark(ENTRY, name))} if self._by_id else ()),
@@ -79,6 +79,8 @@ def read_words(path: Path) -> list[dict[str, str]]:
     UserError
         It cannot be read, or names nobody; never says what is in it.
     """
+    import csv
+
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
@@ -116,6 +118,8 @@ def read_words(path: Path) -> list[dict[str, str]]:
 
 def marks_of(words: Iterable[dict[str, str]]) -> list[frozenset[Mark]]:
     """Give for each who is named the marks of what they may be, in each way to write it."""
+    import unicodedata
+
     return [
         frozenset(
             (kind, pseudonym(form) if kind == AUTHOR else mark(ENTRY, form))

@@ -5,11 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-import secrets
 from functools import cache
 from pathlib import Path
-
-from platformdirs import user_data_path
 
 from src.errors import UserError
 from src.pipeline.caller import caller_folder
@@ -60,6 +57,8 @@ def _key() -> bytes:
     if named := os.environ.get(KEY_FILE):
         # Below `mlflow run` of a git URI the working folder is a clone that nobody keeps.
         return _key_in(str(caller_folder() / Path(named).expanduser()))
+    from platformdirs import user_data_path
+
     return _key_in(str(user_data_path("journal-models") / "key"))
 
 
@@ -79,6 +78,8 @@ def _key_in(file: str) -> bytes:
 
 def _make(path: Path) -> None:
     """Make a key that appears whole; of two processes that start at once, the first one's stays."""
+    import secrets
+
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     own = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     with os.fdopen(os.open(own, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:

@@ -214,10 +214,15 @@ def test_what_a_kill_interrupts_the_next_run_completes(tmp_path: Path, after: in
     assert "pipeline.forgotten.complete" in journal.list_run.data.tags
 
 
-def test_over_a_server_that_keeps_artifacts_in_s3(bucket: dict[str, str], tmp_path: Path) -> None:
+def test_over_a_server_that_keeps_artifacts_encrypted_in_s3(
+    bucket: dict[str, str], tmp_path: Path
+) -> None:
     import boto3
 
-    store = {"MLFLOW_ARTIFACTS_DESTINATION": "s3://journal/forget"}
+    store = {
+        "MLFLOW_ARTIFACTS_DESTINATION": "s3://journal/forget",
+        "MLFLOW_S3_UPLOAD_EXTRA_ARGS": '{"ServerSideEncryption": "aws:kms"}',
+    }
     with own_folder() as folder:
         uri = f"sqlite:///{folder}/mlflow.db"
         with mlflow_server(folder, uri, **bucket, **store) as served:
@@ -228,6 +233,8 @@ def test_over_a_server_that_keeps_artifacts_in_s3(bucket: dict[str, str], tmp_pa
 
             def stored(into: Path) -> Path:
                 for item in s3.list_objects_v2(Bucket="journal", Prefix="forget/")["Contents"]:
+                    head = s3.head_object(Bucket="journal", Key=item["Key"])
+                    assert head["ServerSideEncryption"] == "aws:kms"
                     path = into / item["Key"]
                     path.parent.mkdir(parents=True, exist_ok=True)
                     s3.download_file("journal", item["Key"], str(path))
