@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -49,6 +50,7 @@ LIST = "pipeline.forgotten"  # a tag: which list this is, and with what key it w
 COMPLETE = "pipeline.forgotten.complete"  # a tag: nothing of theirs is left in the store
 MARKS, REPORT = "forgotten", "forget_report"  # its artifacts
 INPUT = "forgotten"  # the name that the list has in the key of a step that leaves them out
+NOTE, LONGEST = "mlflow.note.content", 5_000  # the tag that the tracking UI shows, and its room
 READERS = ("ingest", "split", "train", "evaluate")  # steps that may yet write rows down
 
 
@@ -148,8 +150,8 @@ def _marks(now: Standing | None) -> frozenset[Mark]:
             "the forgotten of this store were noted with another key than yours: they would not "
             "be recognised.",
             "Set JOURNAL_PSEUDONYM_KEY (or JOURNAL_KEY_FILE) to the key that they were noted "
-            f"with. If it is lost, delete the experiment {EXPERIMENT} and give a file of all of "
-            "them by -P forget=",
+            f"with. If it is lost, delete the runs of the experiment {EXPERIMENT} and name all of "
+            "them anew by -P forget=<file>",
         )
     import pyarrow.parquet as pq
 
@@ -271,7 +273,9 @@ def note(
     head = json.dumps({"digest": made.digest, "check": made.check})
     run_id = client.create_run(place, start, {LIST: head}, "forget").info.run_id
     keep_marks(context, run_id, look.marks)
-    keep_report(context, run_id, {"trained": dict(look.trained)})
+    trained = Counter(_report(before)["trained"] if before else {})
+    trained.update(look.trained)  # what an earlier list took out is there no more to be counted
+    keep_report(context, run_id, {"trained": dict(trained)})
     client.set_terminated(run_id, "FINISHED")
     return replace(made, run_id=run_id), look
 
@@ -306,11 +310,14 @@ def complete(
     report["entries"] = sum(kind == purging.TEXT for kind, _ in marks)
     report["versions"] = trained_with.versions(context.store, runs, report["trained"])
     keep_report(context, now.run_id, report)
+    active = {run.info.run_id for run in runs if run.info.lifecycle_stage == "active"}
+    for run_id in active & report["trained"].keys():
+        client.set_tag(run_id, trained_with.TRAINED_WITH, str(report["trained"][run_id]))
     trained_with.tag(client, report["versions"])
     context.say("ingest: taking the forgotten out of what past runs left")
     purge = purging.purge(client, kept, on_list(marks), marks, folder)
     report["rows"] = {**purge.rows, **report.get("rows", {})}
-    report["unreadable"] = list(purge.unreadable)
+    report |= {"unreadable": list(purge.unreadable), "elsewhere": list(purge.elsewhere)}
     report["going_on"] = going_on(runs, context.run_id, now.digest)
     keep_report(context, now.run_id, report)
     if not report["going_on"]:
@@ -360,6 +367,7 @@ def keep_report(context: Context, run_id: str, report: Mapping[str, Any]) -> Non
     (folder / "forget_report.json").write_text(text, encoding="utf-8")
     (folder / "forget_report.md").write_text(render(report), encoding="utf-8")
     context.store.upload(run_id, folder)
+    context.store.client.set_tag(run_id, NOTE, render(report)[:LONGEST])
 
 
 def proof(store: Store, model: str) -> dict[str, str]:

@@ -98,10 +98,13 @@ class Purge:
         How many, by artifact, as `<run id>/<name>`.
     unreadable
         Artifacts that are cut, so that nobody can say what they hold.
+    elsewhere
+        Runs whose artifacts are not on this machine: removed, or on another.
     """
 
     rows: Mapping[str, int]
     unreadable: tuple[str, ...]
+    elsewhere: tuple[str, ...]
 
 
 def all_runs(client: mlflow.MlflowClient, but: str) -> Iterator[Run]:
@@ -215,11 +218,15 @@ def purge(
     An artifact's new digest is noted before its files are replaced, one by one and each whole:
     whatever is interrupted is completed when this is done again.
     """
-    rows, unreadable = dict[str, int](), list[str]()
+    rows, unreadable, elsewhere = dict[str, int](), list[str](), list[str]()
     for one in kept:
         run_id, tags = one.run.info.run_id, one.run.data.tags
         sealed, repository = read_seal(run_id, tags, 0), get_artifact_repository(one.location)
         alive = one.run.info.status == "RUNNING" and is_alive(tags)
+        root = local_path(one.location)
+        made = sealed.outputs.values() if sealed else ()
+        if root and not root.exists() and any(o.uri.startswith(f"runs:/{run_id}/") for o in made):
+            elsewhere.append(run_id)
         changed = dict[str, Rewritten]()
         for name in one.names:
             try:
@@ -243,11 +250,11 @@ def purge(
         for found in changed.values():
             for file, place in found.files.items():
                 repository.log_artifact(str(file), place)  # type: ignore[no-untyped-call]
-        if (root := local_path(one.location)) and not alive:
+        if root and not alive:
             for left in root.rglob(HIDDEN):
                 left.unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
-    return Purge(rows, tuple(unreadable))
+    return Purge(rows, tuple(unreadable), tuple(elsewhere))
 
 
 @dataclass(frozen=True)

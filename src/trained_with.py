@@ -170,8 +170,12 @@ def proof(store: Store, model: str, marks: Iterable[Mark], folder: Path) -> dict
     from src.data.seen import read_trained_on
     from src.purging import trained_with
 
+    run_id = store.made_by(model)
+    noted = store.client.get_run(run_id).data.tags.get(TRAINED_WITH, "0") if run_id else "0"
     made = store.sibling(model, "trained_on")
     if made is None:
         return {}
+    if noted != "0":  # what it was trained with has left the table since
+        return {TRAINED_WITH: noted}
     digests = read_trained_on(Path(store.download(made.uri, folder)))
     return {TRAINED_WITH: str(trained_with(digests, frozenset(marks)))}

@@ -220,8 +220,12 @@ def new_version(
 def warnings(version: Version, stage: str) -> list[str]:
     """Say what a person may not have meant."""
     from src import registry
+    from src.trained_with import TRAINED_WITH
 
     found = []
+    n = version.tags.get(TRAINED_WITH, "0")
+    if stage in registry.ALIASES and n != "0":
+        found.append(f"Warning: it was trained with {n} entries of people who are forgotten since.")
     if stage == registry.STAGING and registry.versions(version.name)[0].number == version.number:
         found.append(
             f"Warning: version {version.number} is the newest, so services that load `latest` "

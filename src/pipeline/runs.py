@@ -57,7 +57,7 @@ from src.pipeline.seals import files_of, local_path
 from src.pipeline.stale import close_stale_runs
 from src.pipeline.step import ROOT
 from src.pipeline.stopping import STOPPED
-from src.pipeline.temporary import clear_left_folders, temporary_folder
+from src.pipeline.temporary import clear_left_folders, owned_folder, temporary_folder
 
 MODEL = "candidate"  # the name that a logged model has among its run's artifacts
 OPEN = set[str]()  # runs that this process is recording
@@ -293,16 +293,18 @@ class Store:
     def start(self, step: str, title: str, parameters: Mapping[str, Any], backend: Backend) -> bool:
         """Run a step as a project run of its own below the active run; False if it failed."""
         try:
-            mlflow.projects.run(  # type: ignore[no-untyped-call]
-                str(ROOT),
-                step,
-                parameters=dict(parameters),
-                experiment_id=self.experiment_id,
-                run_name=title,
-                env_manager="local",
-                backend=backend.name,
-                backend_config=dict(backend.config),
-            )
+            with owned_folder() as folder:
+                mlflow.projects.run(  # type: ignore[no-untyped-call]
+                    str(ROOT),
+                    step,
+                    parameters=dict(parameters),
+                    experiment_id=self.experiment_id,
+                    run_name=title,
+                    env_manager="local",
+                    storage_dir=str(folder),  # else MLflow makes one and leaves it
+                    backend=backend.name,
+                    backend_config=dict(backend.config),
+                )
         except ExecutionException:
             self._close_child(step, "", "its process was killed, or ran out of memory")
             return False

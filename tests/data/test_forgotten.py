@@ -71,7 +71,7 @@ def test_marks_lead_back_to_nobody_and_follow_the_key(monkeypatch: pytest.Monkey
 
 
 def test_a_name_is_met_in_either_way_to_write_it() -> None:
-    typed, stored = (unicodedata.normalize(form, "Zoë") for form in ("NFC", "NFD"))  # type: ignore[arg-type]
+    typed, stored = (unicodedata.normalize(form, "Zoë") for form in ("NFC", "NFD"))
     assert typed != stored
     (marks,) = marks_of([{AUTHOR: typed}])
     assert Forgotten(marks).has(pseudonym(stored), "e1")

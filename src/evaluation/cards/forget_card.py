@@ -33,6 +33,10 @@ def render(report: Mapping[str, Any]) -> str:
     if report.get("unreadable"):
         lines = [f"- `{name}`" for name in report["unreadable"]]
         parts += ["## Cut, so that nobody can say what they hold", "\n".join(lines)]
+    if report.get("elsewhere"):
+        lines = [f"- `{run_id}`" for run_id in report["elsewhere"]]
+        said = "Either they were removed, or they lie on another machine: remove them there."
+        parts += ["## Runs whose artifacts are not on this machine", said, "\n".join(lines)]
     if report.get("going_on"):
         lines = [f"- `{run_id}`" for run_id in report["going_on"]]
         said = "What they leave is looked at by the next run of `ingest` or `main`."
