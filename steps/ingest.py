@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from src import forgetting
 from src.data import sources
 from src.data.forgotten import Forgotten, read_words
 from src.data.privacy import key_check
 from src.data.sources import IngestParams, Reading
+from src.forgetting import known
 from src.pipeline.caller import caller_folder
 from src.pipeline.execute import Context
 from src.pipeline.step import Part, Step
@@ -30,12 +30,13 @@ def located(params: IngestParams) -> IngestParams:
 def run(context: Context) -> None:
     """Write the entries of all but the forgotten; count what came in and what was dropped."""
     from src.data.ingestion import ingest
+    from src.forgetting.forget import forget
 
     ((_, params),) = context.parts
     file = located(params).forget
-    forgotten = forgetting.forget(context, file)
+    forgotten = forget(context, file)
     if forgotten:
-        context.read[forgetting.INPUT] = context.details[forgetting.INPUT] = forgotten.digest
+        context.read[known.INPUT] = context.details[known.INPUT] = forgotten.digest
     reading = Reading(partial(earlier, context), context.output("versions"))
     report = ingest(
         located(params),
@@ -72,7 +73,7 @@ def found(file: str, forgotten: Forgotten | None) -> str:
     """Say how many of those whom a file names were met in the source or in what past runs left."""
     if not file or forgotten is None:
         return ""
-    people = forgetting.asked(file)
+    people = known.asked(file)
     met = sum(not forgotten.met.isdisjoint(marks) for marks in people)
     return f"; of {len(people):,} to forget {met:,} were found"
 
@@ -103,8 +104,8 @@ def parts(params: IngestParams) -> tuple[Part, ...]:
 
 def outside(params: IngestParams, inputs: Mapping[str, str]) -> dict[str, str]:
     """Digest who is to be forgotten, where anybody is."""
-    digest = forgetting.digest(located(params).forget)
-    return {forgetting.INPUT: digest} if digest else {}
+    digest = known.digest(located(params).forget)
+    return {known.INPUT: digest} if digest else {}
 
 
 def check(params: IngestParams) -> None:
@@ -115,7 +116,7 @@ def check(params: IngestParams) -> None:
 
 def nothing_left(details: Mapping[str, Any]) -> bool:
     """Tell whether those whom a past run left out have left all else that is in the store."""
-    return forgetting.INPUT not in details or forgetting.settled()
+    return known.INPUT not in details or known.settled()
 
 
 ENTRY = Step(

@@ -220,7 +220,7 @@ def new_version(
 def warnings(version: Version, stage: str) -> list[str]:
     """Say what a person may not have meant."""
     from src import registry
-    from src.trained_with import TRAINED_WITH
+    from src.forgetting.trained_with import TRAINED_WITH
 
     found = []
     n = version.tags.get(TRAINED_WITH, "0")

@@ -12,12 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 from mlflow.entities import Run
 
-from src import purging
 from src.data.forgotten import Forgotten, Mark, marks_of
 from src.data.privacy import pseudonym
 from src.data.sample import sample
 from src.data.schema import ENTRIES, SPLITS
 from src.data.seen import write_trained_on
+from src.forgetting import purging
 from src.pipeline.content import content_digest
 from src.pipeline.keys import Key
 from src.pipeline.results import Output, key_tags, read_seal, seal_tags

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from src.evaluation.cards.forget_card import render
+from src.forgetting.trained_with import Proof, ancestry, goes_on_from
 from src.pipeline.keys import Key
 from src.pipeline.results import key_tags, seal_tags
-from src.trained_with import Proof, ancestry, goes_on_from
 
 pytestmark = pytest.mark.unit
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from src.data.seen import text_digest
-from src.forgetting import EXPERIMENT
+from src.forgetting.known import EXPERIMENT
 from tests.fakes import copy_project, environment, made_up_entries, run_steps, write_csv
 from tests.services import S3_ENVIRONMENT, own_folder
 from tools.serve import mlflow_server
@@ -196,7 +196,7 @@ def test_a_purged_result_is_read_and_not_reused(made: Journal) -> None:
 
 KILLED = """
 import os, signal, sys
-from src import purging
+from src.forgetting import purging
 from src.pipeline.cli import main
 rewritten, calls = purging.rewritten, []
 def dying(one, name, *more):

@@ -1,184 +1,51 @@
-"""The forgotten of a tracking store: a list kept beside its runs, and what is done about them.
+"""Forgets people: puts them on the list, and takes what is theirs out of what past runs left.
 
-The list stands in an experiment of its own: a run for each time that somebody was added, with all
-who were forgotten so far as marks that need the key of the pseudonyms. It counts from the moment
-that its run has finished, before anything is removed; what a killed process has left undone, the
-next reading of a source completes.
+A list counts from the moment that its run has finished, before anything is removed. What a killed
+process has left undone, the next reading of a source completes.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from src.data.forgotten import (
-    AUTHOR,
-    ENTRY,
-    FOUND,
-    Forgotten,
-    Mark,
-    digest_of,
-    marks_of,
-    read_words,
-)
+from src.data.forgotten import AUTHOR, ENTRY, FOUND, Forgotten, Mark, digest_of
 from src.data.privacy import key_check
-from src.errors import UserError
+from src.forgetting.known import (
+    COMPLETE,
+    EXPERIMENT,
+    INPUT,
+    LIST,
+    MARKS,
+    REPORT,
+    Standing,
+    asked,
+    brought,
+    newest,
+    read_marks,
+    read_report,
+    standing,
+)
 from src.pipeline.caller import artifacts_destination, tracking_uri
-from src.pipeline.lookup import UnreadableError, reader
 from src.pipeline.owner import is_alive
 from src.pipeline.results import KEY, STEP, read_key
 from src.pipeline.temporary import temporary_folder
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
     from mlflow.entities import Run
 
+    from src.forgetting.purging import Look
     from src.pipeline.execute import Context
     from src.pipeline.runs import Store
-    from src.purging import Look
 
-EXPERIMENT = "journal-forgotten"
-LIST = "pipeline.forgotten"  # a tag: which list this is, and with what key it was made
-COMPLETE = "pipeline.forgotten.complete"  # a tag: nothing of theirs is left in the store
-MARKS, REPORT = "forgotten", "forget_report"  # its artifacts
-INPUT = "forgotten"  # the name that the list has in the key of a step that leaves them out
 NOTE, LONGEST = "mlflow.note.content", 5_000  # the tag that the tracking UI shows, and its room
 READERS = ("ingest", "split", "train", "evaluate")  # steps that may yet write rows down
-
-
-@dataclass(frozen=True)
-class Standing:
-    """The list that counts.
-
-    Attributes
-    ----------
-    run_id
-        The run that holds it.
-    digest
-        Of who is on it.
-    check
-        Tells with which key it was made.
-    complete
-        Whether nothing of theirs is left in the store.
-    """
-
-    run_id: str
-    digest: str
-    check: str
-    complete: bool
-
-
-def standing() -> Standing | None:
-    """Find the list that counts, without MLflow where that can be; None where nobody is on one."""
-    uri = tracking_uri()
-    light = reader(uri)
-    if light is not None:
-        with suppress(UnreadableError):
-            place = light.experiment_id(EXPERIMENT)
-            run = light.newest(place, LIST) if place else None
-            return _standing(run.run_id, run.tags) if run else None
-    elif uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
-        return None
-    from src.pipeline.runs import Store
-
-    client = Store().client
-    known = client.get_experiment_by_name(EXPERIMENT)
-    return _newest(client, known.experiment_id) if known else None
-
-
-def _newest(client: MlflowClient, place: str) -> Standing | None:
-    query, order = f"tags.`{LIST}` LIKE '%' AND attributes.status = 'FINISHED'", "start_time DESC"
-    found = client.search_runs([place], query, max_results=1, order_by=[f"attributes.{order}"])
-    return _standing(found[0].info.run_id, found[0].data.tags) if found else None
-
-
-def _standing(run_id: str, tags: Mapping[str, str]) -> Standing:
-    return Standing(run_id, **json.loads(tags[LIST]), complete=COMPLETE in tags)
-
-
-def asked(file: str) -> list[frozenset[Mark]]:
-    """Read whom a file names; nobody where no file is given.
-
-    Raises
-    ------
-    UserError
-        It cannot be read, or names nobody.
-    """
-    return marks_of(read_words(Path(file))) if file else []
-
-
-def digest(file: str) -> str:
-    """Digest who stays out: those on the list and those in a file; empty for nobody.
-
-    Raises
-    ------
-    UserError
-        As `asked`, or the list was made with another key than that of the file.
-    """
-    now, more = standing(), asked(file)
-    if not more:
-        return now.digest if now else ""
-    return digest_of(_marks(now).union(*more))
-
-
-def settled() -> bool:
-    """Tell whether nothing of those on the list is left in the store."""
-    now = standing()
-    return now is None or now.complete
-
-
-def _marks(now: Standing | None) -> frozenset[Mark]:
-    """Read a list.
-
-    Raises
-    ------
-    UserError
-        It was made with another key: no mark on it would be recognised.
-    """
-    if now is None:
-        return frozenset()
-    if now.check != key_check():
-        raise UserError(
-            "the forgotten of this store were noted with another key than yours: they would not "
-            "be recognised.",
-            "Set JOURNAL_PSEUDONYM_KEY (or JOURNAL_KEY_FILE) to the key that they were noted "
-            f"with. If it is lost, delete the runs of the experiment {EXPERIMENT} and name all of "
-            "them anew by -P forget=<file>",
-        )
-    import pyarrow.parquet as pq
-
-    with temporary_folder() as folder:
-        rows = pq.read_table(_brought(now.run_id, MARKS, folder)).to_pylist()
-    return frozenset((row["kind"], row["mark"]) for row in rows)
-
-
-def _report(now: Standing) -> dict[str, Any]:
-    with temporary_folder() as folder:
-        path = _brought(now.run_id, REPORT, folder) / "forget_report.json"
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
-
-
-def _brought(run_id: str, name: str, folder: Path) -> Path:
-    from mlflow.artifacts import download_artifacts
-
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    return Path(
-        download_artifacts(
-            run_id=run_id,
-            artifact_path=name,
-            dst_path=str(folder),
-            tracking_uri=tracking_uri(),
-        )
-    )
 
 
 def forget(context: Context, file: str) -> Forgotten | None:
@@ -197,11 +64,11 @@ def forget(context: Context, file: str) -> Forgotten | None:
     new, now = frozenset[Mark]().union(*asked(file)), standing()
     if now is None and not new:
         return None
-    marks = _marks(now)
+    marks = read_marks(now)
     if now is None or not now.complete or not new <= marks:
         with alone(context) as place:
-            now = _newest(context.store.client, place)
-            marks = _marks(now)
+            now = newest(context.store.client, place)
+            marks = read_marks(now)
             if now and not now.complete:
                 context.say("ingest: completing what an earlier run has begun to forget")
                 marks = complete(context, now, marks, place)
@@ -221,7 +88,7 @@ def on_list(marks: frozenset[Mark]) -> Forgotten:
 
 def bring_report(context: Context, now: Standing) -> None:
     """Put the report of a list among what this step leaves."""
-    folder = _brought(now.run_id, REPORT, context.folder / "report")
+    folder = brought(now.run_id, REPORT, context.folder / "report")
     shutil.copytree(folder, context.output(REPORT))
     context.keep(REPORT)
 
@@ -258,7 +125,7 @@ def note(
     new: frozenset[Mark],
 ) -> tuple[Standing, Look]:
     """Put people on the list, with what the store holds of them, and make it count."""
-    from src import purging
+    from src.forgetting import purging
 
     client = context.store.client
     for left in client.search_runs([place], "attributes.status = 'RUNNING'"):
@@ -273,7 +140,7 @@ def note(
     head = json.dumps({"digest": made.digest, "check": made.check})
     run_id = client.create_run(place, start, {LIST: head}, "forget").info.run_id
     keep_marks(context, run_id, look.marks)
-    trained = Counter(_report(before)["trained"] if before else {})
+    trained = Counter(read_report(before)["trained"] if before else {})
     trained.update(look.trained)  # what an earlier list took out is there no more to be counted
     keep_report(context, run_id, {"trained": dict(trained)})
     client.set_terminated(run_id, "FINISHED")
@@ -295,12 +162,12 @@ def complete(
         What was found when the list was made; where that was earlier, a new look finds what runs
         that went on then have left since.
     """
-    from src import purging, trained_with
+    from src.forgetting import purging, trained_with
 
     client, folder = context.store.client, context.folder / "looked"
     runs = list(purging.all_runs(client, place))
     kept = [purging.kept_by(run) for run in runs]
-    report = _report(now)
+    report = read_report(now)
     if look is None:
         look = purging.look(kept, on_list(marks), marks, folder)
         marks = look.marks
@@ -372,10 +239,10 @@ def keep_report(context: Context, run_id: str, report: Mapping[str, Any]) -> Non
 
 def proof(store: Store, model: str) -> dict[str, str]:
     """Give the tags that prove of a model whether it has read anything of those on the list."""
-    from src import trained_with
+    from src.forgetting import trained_with
 
     now = standing()
     if now is None or now.check != key_check():
         return {}
     with temporary_folder() as folder:
-        return trained_with.proof(store, model, _marks(now), folder)
+        return trained_with.proof(store, model, read_marks(now), folder)
