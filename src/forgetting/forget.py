@@ -40,7 +40,7 @@ from src.pipeline.temporary import temporary_folder
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-    from src.forgetting.purging import Look
+    from src.forgetting.kept import Look
     from src.pipeline.execute import Context
     from src.pipeline.runs import Store
 
@@ -125,14 +125,14 @@ def note(
     new: frozenset[Mark],
 ) -> tuple[Standing, Look]:
     """Put people on the list, with what the store holds of them, and make it count."""
-    from src.forgetting import purging
+    from src.forgetting import kept as past
 
     client = context.store.client
     for left in client.search_runs([place], "attributes.status = 'RUNNING'"):
         client.delete_run(left.info.run_id)  # of a process that was killed
     context.say("ingest: looking for the forgotten in what past runs left")
-    kept = [purging.kept_by(run) for run in purging.all_runs(client, place)]
-    look = purging.look(kept, Forgotten(new), known | new, context.folder / "looked")
+    kept = [past.kept_by(run) for run in past.all_runs(client, place)]
+    look = past.look(kept, Forgotten(new), known | new, context.folder / "looked")
     made = Standing("", digest_of(look.marks), key_check(), complete=False)
     start = int(time.time() * 1000)
     if before:  # a clock of another machine may be ahead
@@ -162,19 +162,20 @@ def complete(
         What was found when the list was made; where that was earlier, a new look finds what runs
         that went on then have left since.
     """
+    from src.forgetting import kept as past
     from src.forgetting import purging, trained_with
 
     client, folder = context.store.client, context.folder / "looked"
-    runs = list(purging.all_runs(client, place))
-    kept = [purging.kept_by(run) for run in runs]
+    runs = list(past.all_runs(client, place))
+    kept = [past.kept_by(run) for run in runs]
     report = read_report(now)
     if look is None:
-        look = purging.look(kept, on_list(marks), marks, folder)
+        look = past.look(kept, on_list(marks), marks, folder)
         marks = look.marks
         keep_marks(context, now.run_id, marks)
     # What an earlier look counted stands: rows may have left since.
     report["trained"] = {**look.trained, **report["trained"]}
-    report["entries"] = sum(kind == purging.TEXT for kind, _ in marks)
+    report["entries"] = sum(kind == past.TEXT for kind, _ in marks)
     report["versions"] = trained_with.versions(context.store, runs, report["trained"])
     keep_report(context, now.run_id, report)
     active = {run.info.run_id for run in runs if run.info.lifecycle_stage == "active"}

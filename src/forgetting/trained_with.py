@@ -168,7 +168,7 @@ def tag(client: MlflowClient, found: Iterable[Mapping[str, Any]]) -> None:
 def proof(store: Store, model: str, marks: Iterable[Mark], folder: Path) -> dict[str, str]:
     """Give the tags of a model that is registered now: whether it has read any of theirs."""
     from src.data.seen import read_trained_on
-    from src.forgetting.purging import trained_with
+    from src.forgetting.kept import trained_with
 
     run_id = store.made_by(model)
     noted = store.client.get_run(run_id).data.tags.get(TRAINED_WITH, "0") if run_id else "0"

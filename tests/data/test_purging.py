@@ -17,6 +17,7 @@ from src.data.privacy import pseudonym
 from src.data.sample import sample
 from src.data.schema import ENTRIES, SPLITS
 from src.data.seen import write_trained_on
+from src.forgetting import kept as past
 from src.forgetting import purging
 from src.pipeline.content import content_digest
 from src.pipeline.keys import Key
@@ -48,8 +49,8 @@ def split_of(entries: pa.Table) -> pa.Table:
     return entries.append_column("split", sides)
 
 
-def kept(client: mlflow.MlflowClient) -> list[purging.Kept]:
-    return [purging.kept_by(run) for run in purging.all_runs(client, "none")]
+def kept(client: mlflow.MlflowClient) -> list[past.Kept]:
+    return [past.kept_by(run) for run in past.all_runs(client, "none")]
 
 
 def run(client: mlflow.MlflowClient, folder: Path, **params: str) -> Run:
@@ -73,7 +74,7 @@ def run(client: mlflow.MlflowClient, folder: Path, **params: str) -> Run:
 
 
 def forget(client: mlflow.MlflowClient, people: Forgotten, folder: Path) -> Any:
-    look = purging.look(kept(client), people, people.marks, folder / "looked")
+    look = past.look(kept(client), people, people.marks, folder / "looked")
     return look, purging.purge(client, kept(client), people, look.marks, folder / "looked")
 
 
