@@ -59,14 +59,16 @@ def run(context: Context) -> None:
 def other_key(context: Context) -> str:
     """Note the key of the pseudonyms; warn where authors had others in what was read before."""
     mine = context.details["pseudonyms"] = key_check()
-    for past, _ in context.store.past(context.step.name):
-        before = past.details.get("pseudonyms", mine)
-        if before != mine:
-            return (
-                f"; warning: authors have other pseudonyms than in run {past.run_id[:8]}…, "
-                "which was read with another key"
-            )
-    return ""
+    noted = (
+        past for past, _ in context.store.past(context.step.name) if "pseudonyms" in past.details
+    )
+    before = next(noted, None)
+    if before is None or before.details["pseudonyms"] == mine:
+        return ""
+    return (
+        f"; warning: authors have other pseudonyms than in run {before.run_id[:8]}…, which was "
+        "read with another key"
+    )
 
 
 def found(file: str, forgotten: Forgotten | None) -> str:

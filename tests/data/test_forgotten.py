@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import unicodedata
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from src.data.forgotten import AUTHOR, ENTRY, Forgotten, digest_of, marks_of, read_words
 from src.data.privacy import key_check, mark, pseudonym
 from src.errors import UserError
+from src.pipeline.results import Sealed
+from steps.ingest import other_key
 
 pytestmark = pytest.mark.unit
 
@@ -93,3 +97,16 @@ def test_the_digest_counts_people_and_not_what_was_found_of_them() -> None:
         digest_of(people) == digest_of([*people, ("text", "c" * 16)]) != digest_of(list(people)[:1])
     )
     assert digest_of([("text", "c" * 16)]) == ""
+
+
+def test_another_key_than_that_of_the_last_reading_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    past: list[tuple[Sealed, Any]] = []
+    store = SimpleNamespace(past=lambda step: past)
+    context: Any = SimpleNamespace(details={}, store=store, step=SimpleNamespace(name="ingest"))
+    assert other_key(context) == ""
+    past += [(Sealed("public", {}, {}), None), (Sealed("run-1", {}, dict(context.details)), None)]
+    assert other_key(context) == ""
+    monkeypatch.setenv("JOURNAL_PSEUDONYM_KEY", "another key for these tests")
+    assert "other pseudonyms than in run run-1" in other_key(context)
