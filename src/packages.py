@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from src.errors import UserError
 from src.pipeline.caller import cache_folder
+from src.pipeline.temporary import clear_left_folders, temporary_folder
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,9 @@ class Package:
                 return path
             path.unlink(missing_ok=True)
             path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix="fetch-", dir=path.parent) as folder:
-                new = self._download(Path(folder))
+            clear_left_folders(path.parent)
+            with temporary_folder(path.parent) as folder:
+                new = self._download(folder)
                 if not self.is_sound(new):
                     raise UserError(
                         f"what pip fetched is not {self.archive} as it was published; "

@@ -18,6 +18,7 @@ def tags(
     store: Store, evaluation: Evaluation, candidate_uri: str, evaluation_uri: str
 ) -> dict[str, str]:
     """Say what a version is, how good, and which runs made it."""
+    from src.forgetting.forget import proof
     from src.pipeline.runs import code_version
 
     found = {
@@ -29,6 +30,7 @@ def tags(
     }
     for uri in (candidate_uri, evaluation_uri):
         found |= store.lineage(uri)
+    found |= proof(store, candidate_uri)
     return found | {f"metric.{n}": str(estimate) for n, estimate in evaluation.metrics.items()}
 
 

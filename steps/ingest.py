@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from src.data import expectations, sources
+from src.data.forgotten import Forgotten, read_words
 from src.data.labels import MOOD_CUTS
+from src.data.privacy import key_check
 from src.data.sources import IngestParams, Reading
+from src.forgetting import known
 from src.pipeline.caller import caller_folder
 from src.pipeline.execute import Context
 from src.pipeline.step import Part, Step
@@ -23,23 +27,31 @@ PROFILE = "profile.json"
 
 
 def located(params: IngestParams) -> IngestParams:
-    """Make a relative path absolute: it means the folder that the command was typed in."""
+    """Make relative paths absolute: they mean the folder that the command was typed in."""
+    if params.forget:
+        params = replace(params, forget=str(caller_folder() / Path(params.forget).expanduser()))
     if not sources.is_path(params.source):
         return params
     return replace(params, source=str(caller_folder() / Path(params.source).expanduser()))
 
 
 def run(context: Context) -> None:
-    """Write the entries; count what came in and what was dropped; judge what is left."""
+    """Write the entries of all but the forgotten; count what was dropped; judge what is left."""
     from src.data.ingestion import ingest
+    from src.forgetting.forget import forget
 
     ((_, params),) = context.parts
+    file = located(params).forget
+    forgotten = forget(context, file)
+    if forgotten:
+        context.read[known.INPUT] = context.details[known.INPUT] = forgotten.digest
     reading = Reading(partial(earlier, context), context.output("versions"))
     report = ingest(
         located(params),
         context.output("entries"),
         lambda rows: context.say(f"ingest: {rows:,} rows read"),
         reading,
+        forgotten,
     )
     if reading.digest:
         context.read["source"] = reading.digest
@@ -48,7 +60,10 @@ def run(context: Context) -> None:
     report.profile.write(context.output(PROFILE))
     context.keep(PROFILE)
     context.log_metrics(report.metrics)
-    context.details["summary"] = report.sentence
+    said = report.sentence + found(file, forgotten)
+    if report.authors:
+        said += other_key(context)
+    context.details["summary"] = said
     judge(context, located(params), report)
 
 
@@ -99,6 +114,30 @@ def last_accepted(context: Context, name: str) -> tuple[str, Profile | None]:
     return "", None
 
 
+def other_key(context: Context) -> str:
+    """Note the key of the pseudonyms; warn where authors had others in what was read before."""
+    mine = context.details["pseudonyms"] = key_check()
+    noted = (
+        past for past, _ in context.store.past(context.step.name) if "pseudonyms" in past.details
+    )
+    before = next(noted, None)
+    if before is None or before.details["pseudonyms"] == mine:
+        return ""
+    return (
+        f"; warning: authors have other pseudonyms than in run {before.run_id[:8]}…, which was "
+        "read with another key"
+    )
+
+
+def found(file: str, forgotten: Forgotten | None) -> str:
+    """Say how many of those whom a file names were met in the source or in what past runs left."""
+    if not file or forgotten is None:
+        return ""
+    people = known.asked(file)
+    met = sum(not forgotten.met.isdisjoint(marks) for marks in people)
+    return f"; of {len(people):,} to forget {met:,} were found"
+
+
 def earlier(context: Context) -> Path | None:
     """Bring what an ingest of the same source with the same settings has left."""
     for past in context.earlier("source", "expectations"):
@@ -123,6 +162,25 @@ def parts(params: IngestParams) -> tuple[Part, ...]:
     )
 
 
+def outside(params: IngestParams, inputs: Mapping[str, str]) -> dict[str, str]:
+    """Digest the limits of the data, and who is to be forgotten, where anybody is."""
+    digests = {"expectations": expectations.fingerprint(params.expectations)}
+    digest = known.digest(located(params).forget)
+    return digests | ({known.INPUT: digest} if digest else {})
+
+
+def check(params: IngestParams) -> None:
+    """Check the limits of the data, and that the file of whom to forget names anybody."""
+    expectations.check(params.expectations)
+    if params.forget:
+        read_words(Path(located(params).forget))
+
+
+def nothing_left(details: Mapping[str, Any]) -> bool:
+    """Tell whether those whom a past run left out have left all else that is in the store."""
+    return known.INPUT not in details or known.settled()
+
+
 ENTRY = Step(
     "ingest",
     "Read a source: checked, normalised, without duplicates",
@@ -130,8 +188,9 @@ ENTRY = Step(
     run,
     writes=("entries",),
     parts=parts,
-    check=lambda params: expectations.check(params.expectations),
-    outside=lambda params, inputs: {"expectations": expectations.fingerprint(params.expectations)},
+    check=check,
+    outside=outside,
+    holds=nothing_left,
     halts=True,
     card="src.cards.ingest_card:ingest_card",
 )

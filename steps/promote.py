@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.errors import UserError
@@ -60,8 +59,10 @@ def run(call: Call) -> int:
             "Leave stage out, or name the version by its number.",
         )
     from src.pipeline.runs import Store
+    from src.pipeline.temporary import clear_left_folders
     from src.training.packaging import quiet_mlflow
 
+    clear_left_folders()
     quiet_mlflow()
     store = Store()
     if params.version in ("", LIST):
@@ -200,9 +201,8 @@ def new_version(
     params: Any, name: str, digest: str, uri: str, run_id: str, store: Store
 ) -> Version:
     """Register a candidate with what its evaluation says."""
-    import tempfile
-
     from src import registry
+    from src.pipeline.temporary import temporary_folder
     from src.versions import card, read_evaluation, tags
 
     made = evaluation_of(digest, store)
@@ -210,8 +210,8 @@ def new_version(
         said, text = {registry.DIGEST: digest, **store.lineage(uri)}, "Nobody has judged it."
     else:
         judged = made.outputs["evaluation"].uri
-        with tempfile.TemporaryDirectory() as folder:
-            evaluation = read_evaluation(store, judged, Path(folder))
+        with temporary_folder() as folder:
+            evaluation = read_evaluation(store, judged, folder)
         said = tags(store, evaluation, uri, judged)
         text = card(store, evaluation, judged)
     return registry.register(name, uri, said | {"run.promote": run_id}, text)
@@ -220,8 +220,12 @@ def new_version(
 def warnings(version: Version, stage: str) -> list[str]:
     """Say what a person may not have meant."""
     from src import registry
+    from src.forgetting.trained_with import TRAINED_WITH
 
     found = []
+    n = version.tags.get(TRAINED_WITH, "0")
+    if stage in registry.ALIASES and n != "0":
+        found.append(f"Warning: it was trained with {n} entries of people who are forgotten since.")
     if stage == registry.STAGING and registry.versions(version.name)[0].number == version.number:
         found.append(
             f"Warning: version {version.number} is the newest, so services that load `latest` "

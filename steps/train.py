@@ -31,6 +31,12 @@ class TrainParams:
     family: str = param("", "How it is made; the model's usual family if empty")
     seed: int = seed_param()
     n_sample: int = param(20, "Rows of the logged data sample", low=0, high=1000)
+    samples: str = param(
+        "none",
+        "Text in that sample: none of private entries; or short redacted ones, where the source "
+        "was de-identified",
+        choices=("none", "redacted"),
+    )
     trials: int = param(
         0,
         "Fits to search the family's parameters with, for the best on the validation entries; "
@@ -87,7 +93,8 @@ def run(context: Context) -> None:
     write_trained_on(context.output("trained_on"), [train, valid])
     context.log_params({f"fitted_{name}": value for name, value in fitted.items()})
     context.log_metrics(metrics)
-    context.log_table("data_sample.json", sample(both, params.n_sample, params.seed))
+    drawn = (params.n_sample, params.seed, params.samples == "redacted")
+    context.log_table("data_sample.json", sample(both, *drawn))
     headline = ", ".join(f"{n} {v:.3f}" for n, v in list(measured.items())[:3])
     fits = f", the best of {params.trials} trials" if params.trials else ""
     summary = f"{chosen.name} on {train.num_rows:,} entries: valid {headline}{fits}"

@@ -108,7 +108,8 @@ class FakeStore:
     def find(self, digest: str) -> Sealed | None:
         for run_id, tags in reversed(self.runs.items()):
             if f"pipeline.sealed.{digest}" in tags and tags["status"] == "FINISHED":
-                return read_seal(run_id, tags, 0)
+                found = read_seal(run_id, tags, 0)
+                return None if found and found.purged else found
         return None
 
     def find_outputs(self, run_id: str) -> Any:

@@ -206,18 +206,24 @@ def mlflow_server(
     read command lines.
     """
     port = port or free_port()
+    # What passes through on its way to S3 lies here meanwhile, and stays if the server is killed.
+    temporary = folder / f"temporary-{port}"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(mode=0o700, parents=True)
     command = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port)]
     command += ["--workers", "1", *options]
     settings = {
         "MLFLOW_BACKEND_STORE_URI": store,
         "MLFLOW_ARTIFACTS_DESTINATION": str(folder / "artifacts"),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "TMPDIR": str(temporary),
     }
     kept = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
     with process(
         command, lambda: listens(port), folder / "server.log", env={**kept, **settings, **env}
     ):
         yield f"http://{HOST}:{port}"
+    shutil.rmtree(temporary, ignore_errors=True)
 
 
 def serve(port: int) -> None:

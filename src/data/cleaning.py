@@ -90,6 +90,8 @@ class Cleaner:
     hide
         Replaces what identifies people in a text. An id that it would change is not kept: the
         entry is named as one without.
+    forgotten
+        Tells by pseudonym and id which entries are to be forgotten: they are only counted.
     menders
         Repair texts, by what they repair, in order.
     other_language
@@ -115,11 +117,14 @@ class Cleaner:
         self,
         labels: Labels,
         pseudonym: Callable[[str], str],
+        *,
+        forgotten: Callable[[str | None, str], bool] = lambda author, name: False,
         hide: Callable[[str], str] = lambda text: text,
         menders: Mapping[str, Callable[[str], str]] | None = None,
         other_language: Callable[[str], str] = lambda text: "",
     ) -> None:
         self.labels, self.pseudonym = labels, lru_cache(REMEMBERED)(pseudonym)
+        self.forgotten = forgotten
         self.hide, self.menders, self.other_language = hide, dict(menders or {}), other_language
         self.mended, self.languages = Counter[str](), Counter[str]()
         self.rows = self.entries = 0
@@ -194,15 +199,21 @@ class Cleaner:
             self.languages[language] += 1
             return None
         text = self.hide(text)
+        digest = hashlib.sha256(text.encode()).digest()
+        given = name = (cells["id"][place] or "").strip()
+        if not name or not (name.isalnum() or self.hide(name) == name):
+            name = digest.hex()[:16]
+        # Before anything is made of it, and before it makes another entry a duplicate.
+        person = (cells["author"][place] or "").strip()
+        author = self.pseudonym(person) if person else None
+        if self.forgotten(author, name) or (given and self.forgotten(author, given)):
+            self.dropped["forgotten people"] += 1
+            return None
         score = self._read("score", cells["score"][place], read_score)
         # Before duplicates go: a label that cannot be read is a mistake wherever it is.
         where = f"{source}, row {self._rows_of[source]:,}"
         label = self.labels.read(cells["label"][place], score, where)
-        digest = hashlib.sha256(text.encode()).digest()
-        name = (cells["id"][place] or "").strip()
-        if not name or not (name.isalnum() or self.hide(name) == name):
-            name = digest.hex()[:16]
-        return Row(place, name, text, digest[:KEY_BYTES], label, score)
+        return Row(place, name, text, digest[:KEY_BYTES], author, label, score)
 
     def _mended(self, text: str) -> str:
         for what, mend in self.menders.items():
@@ -215,14 +226,12 @@ class Cleaner:
         """Read the rest of the rows that stay, and put all into columns."""
         self.entries += len(rows)
         self.labelled.update(row.label or "none" for row in rows)
-        words = [(cells["author"][row.place] or "").strip() for row in rows]
-        authors = [self.pseudonym(word) if word else None for word in words]
-        self._authors.number(keys_of(author for author in authors if author))
+        self._authors.number(keys_of(row.author for row in rows if row.author))
         dates = cells["created_at"]
         columns = {
             "id": [row.id for row in rows],
             "text": [row.text for row in rows],
-            "author": authors,
+            "author": [row.author for row in rows],
             "created_at": [self._read("created_at", dates[r.place], read_date) for r in rows],
             "label": [row.label for row in rows],
             "score": [row.score for row in rows],
@@ -252,5 +261,6 @@ class Row(NamedTuple):
     id: str
     text: str
     digest: bytes
+    author: str | None
     label: str | None
     score: float | None

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from src.data.cleaning import Cleaner
 from src.data.deidentify import Deidentifier
+from src.data.forgotten import Forgotten
 from src.data.labels import Labels
 from src.data.languages import reader
 from src.data.mending import menders
@@ -106,6 +107,7 @@ def ingest(
     folder: Path,
     progress: Callable[[int], None] = lambda rows: None,
     reading: Reading | None = None,
+    forgotten: Forgotten | None = None,
 ) -> IngestReport:
     """Read a source, clean it and write its entries to `folder`.
 
@@ -119,6 +121,8 @@ def ingest(
         Called with the number of rows read so far.
     reading
         What a source may go on from, where it can; without it everything is read.
+    forgotten
+        Whose entries stay out.
 
     Raises
     ------
@@ -126,10 +130,18 @@ def ingest(
         The source cannot be read, or nothing usable is in it; no file is written then.
     """
     source = find(params.source)
-    hide = Deidentifier(params.privacy or ("off" if source.public else "strict"))
+    privacy = params.privacy or ("off" if source.public else "strict")
+    hide = Deidentifier(privacy)
     labels = Labels(params.label_map, params.cuts or source.cut_points)
     languages = params.languages or ("any" if source.public else "en")
-    cleaner = Cleaner(labels, pseudonym, hide, menders(params.mend), reader(languages))
+    cleaner = Cleaner(
+        labels,
+        pseudonym,
+        forgotten=(forgotten or Forgotten(frozenset())).has,
+        hide=hide,
+        menders=menders(params.mend),
+        other_language=reader(languages),
+    )
     profiler, notes = Profiler(), dict[str, None]()
 
     def watched(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:

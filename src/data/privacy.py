@@ -5,13 +5,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-import secrets
 from functools import cache
 from pathlib import Path
 
-from platformdirs import user_data_path
-
 from src.errors import UserError
+from src.pipeline.caller import caller_folder
 
 KEY = "JOURNAL_PSEUDONYM_KEY"
 KEY_FILE = "JOURNAL_KEY_FILE"
@@ -29,14 +27,39 @@ def pseudonym(author: str) -> str:
     UserError
         The key is too short, or its file can be neither read nor made.
     """
-    return hmac.new(_key(), author.encode(), hashlib.sha256).hexdigest()[:16]
+    return _hmac(author.encode())
+
+
+def mark(kind: str, word: str) -> str:
+    """Give what stands for a word of some other kind than an author: 16 hex digits, as keyed.
+
+    Raises
+    ------
+    UserError
+        As `pseudonym`.
+    """
+    return _hmac(f"{kind}\0{word}".encode())
+
+
+def key_check() -> str:
+    """Give what tells two keys apart and leads to neither."""
+    return mark("key", "which")
+
+
+def _hmac(words: bytes) -> str:
+    return hmac.digest(_key(), words, hashlib.sha256).hex()[:16]
 
 
 def _key() -> bytes:
     typed = os.environ.get(KEY, "")
     if typed:
         return _long_enough(typed, KEY)
-    return _key_in(os.environ.get(KEY_FILE) or str(user_data_path("journal-models") / "key"))
+    if named := os.environ.get(KEY_FILE):
+        # Below `mlflow run` of a git URI the working folder is a clone that nobody keeps.
+        return _key_in(str(caller_folder() / Path(named).expanduser()))
+    from platformdirs import user_data_path
+
+    return _key_in(str(user_data_path("journal-models") / "key"))
 
 
 @cache
@@ -55,7 +78,9 @@ def _key_in(file: str) -> bytes:
 
 def _make(path: Path) -> None:
     """Make a key that appears whole; of two processes that start at once, the first one's stays."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    import secrets
+
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     own = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     with os.fdopen(os.open(own, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
         file.write(secrets.token_hex(32))

@@ -28,7 +28,9 @@ from src.data.invariants import (
 from src.errors import UserError
 
 ROW_GROUP = 65_536  # entries
-AUTHOR_RULE = b"author_rule"  # the one word of schema metadata that is ours
+AUTHOR_RULE = b"author_rule"  # "waived" where an author may be on several sides
+PRIVACY = b"privacy"  # to what level texts were de-identified when they were read
+OURS = (AUTHOR_RULE, PRIVACY)  # the words of schema metadata that are ours
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,9 @@ class Artifact:
 
             rows, schema = 0, self.schema
             for batch in self._checked(_in_batches(batches)):
-                rule = (batch.schema.metadata or {}).get(AUTHOR_RULE)
-                schema = self.schema.with_metadata({AUTHOR_RULE: rule} if rule else None)
+                said = batch.schema.metadata or {}
+                kept = {name: said[name] for name in OURS if said.get(name)}
+                schema = self.schema.with_metadata(kept or None)
                 rows += batch.num_rows
                 if not self.file_by:
                     file(stem, schema).add(batch)

@@ -139,12 +139,13 @@ def _parted(read: Read, sides: Codes, kept: Mask, waived: str) -> Iterator[pa.Re
     import pyarrow as pa
 
     start, names = 0, pa.array(SIDES)
-    metadata = {"author_rule": "waived"} if waived else None
+    rule = {b"author_rule": b"waived"} if waived else {}
     for batch in read():
         here = slice(start, start := start + batch.num_rows)
         column = names.take(pa.array(sides[here]))
         parted = batch.append_column("split", column).filter(pa.array(kept[here]))
-        yield parted.replace_schema_metadata(metadata)
+        said = (batch.schema.metadata or {}) | rule
+        yield parted.replace_schema_metadata(said or None)
 
 
 def _without_near_duplicates(

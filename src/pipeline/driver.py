@@ -173,7 +173,8 @@ class Chain:
         kept = (
             past
             for past, _ in alike(job.step, key, self.store)
-            if all(holds(made, self.store.sizes) for made in past.outputs.values())
+            if not past.purged
+            and all(holds(made, self.store.sizes) for made in past.outputs.values())
         )
         past = next(kept, None)
         if past is None:

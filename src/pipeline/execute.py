@@ -125,6 +125,8 @@ class Context:
         """
         for past, key in alike(self.step, self.key, self.store):
             same = replace(self.key, inputs={**self.key.inputs, **chosen(key.inputs, inputs)})
+            if past.purged:
+                continue
             if same == key and all(holds(made, self.store.sizes) for made in past.outputs.values()):
                 yield past
 

@@ -62,10 +62,11 @@ class Light:
 
     def find(self, digest: str) -> Sealed | None:
         """Find the newest sealed run of a key."""
-        return self._read(
+        found = self._read(
             lambda r: sealed(r.newest(self.experiment_id, SEAL + digest)),
             lambda s: s.find(digest),
         )
+        return None if found and found.purged else found
 
     def output(self, uri: str) -> Output:
         """Find out what content a URI stands for."""

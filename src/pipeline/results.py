@@ -27,6 +27,7 @@ TRIAL = "pipeline.trial"  # on the runs of a search's trials, which are no steps
 KEY = "pipeline.key."
 SEAL = "pipeline.sealed."
 TRIED = "pipeline.tried."
+PURGED = "pipeline.purged"  # what rows left since the seal: the outputs as they are now
 PARTS = ("code", "params", "inputs", "environment")
 
 
@@ -65,12 +66,15 @@ class Sealed:
         What the step itself noted: `summary` (a sentence), `refused` (a verdict against) and more.
     ended
         Milliseconds since the epoch.
+    purged
+        Whether rows left its artifacts since: it can be read, and is nobody's result any more.
     """
 
     run_id: str
     outputs: Mapping[str, Output]
     details: Mapping[str, Any] = field(default_factory=dict)
     ended: int = 0
+    purged: bool = False
 
 
 def key_tags(key: Key) -> dict[str, str]:
@@ -97,5 +101,12 @@ def read_seal(run_id: str, tags: Mapping[str, str], ended: int) -> Sealed | None
     if not seals:
         return None
     content = json.loads(seals[0])
-    outputs = {name: Output(**made) for name, made in content["outputs"].items()}
-    return Sealed(run_id, outputs, content["details"], ended)
+    now = json.loads(tags.get(PURGED, "{}"))
+    outputs = {name: Output(**made) for name, made in (content["outputs"] | now).items()}
+    return Sealed(run_id, outputs, content["details"], ended, PURGED in tags)
+
+
+def purged_tags(tags: Mapping[str, str], outputs: Mapping[str, Output]) -> dict[str, str]:
+    """Say what artifacts hold once rows have left them; one tag, so that all counts at once."""
+    before = json.loads(tags.get(PURGED, "{}"))
+    return {PURGED: json.dumps(before | {name: asdict(made) for name, made in outputs.items()})}

@@ -57,7 +57,7 @@ from src.pipeline.seals import files_of, local_path
 from src.pipeline.stale import close_stale_runs
 from src.pipeline.step import ROOT
 from src.pipeline.stopping import STOPPED
-from src.pipeline.temporary import clear_left_folders
+from src.pipeline.temporary import clear_left_folders, owned_folder, temporary_folder
 
 MODEL = "candidate"  # the name that a logged model has among its run's artifacts
 OPEN = set[str]()  # runs that this process is recording
@@ -109,7 +109,8 @@ class Store:
         """Find the newest sealed run of a key."""
         query = f"tags.`{SEAL}{digest}` LIKE '%' AND attributes.status = 'FINISHED'"
         runs = self._search(query, 1)
-        return sealed(runs[0]) if runs else None
+        found = sealed(runs[0]) if runs else None
+        return None if found and found.purged else found
 
     def past(self, step: str) -> list[tuple[Sealed, Key]]:
         """List the newest sealed runs of a step with their keys, newest first."""
@@ -137,7 +138,8 @@ class Store:
         if found or uri.startswith("runs:/"):
             made = ", ".join(found.outputs) if found else "nothing that finished"
             raise UserError(f"{uri}: that run holds {made}.", "Name a finished run's artifact.")
-        return Output(uri, content_digest(Path(self.download(uri))))
+        with temporary_folder() as folder:
+            return Output(uri, content_digest(Path(self.download(uri, folder))))
 
     def locate(self, made: Output) -> Output:
         """Note where the artifact store keeps an artifact, and the files that it is made of."""
@@ -291,16 +293,18 @@ class Store:
     def start(self, step: str, title: str, parameters: Mapping[str, Any], backend: Backend) -> bool:
         """Run a step as a project run of its own below the active run; False if it failed."""
         try:
-            mlflow.projects.run(  # type: ignore[no-untyped-call]
-                str(ROOT),
-                step,
-                parameters=dict(parameters),
-                experiment_id=self.experiment_id,
-                run_name=title,
-                env_manager="local",
-                backend=backend.name,
-                backend_config=dict(backend.config),
-            )
+            with owned_folder() as folder:
+                mlflow.projects.run(  # type: ignore[no-untyped-call]
+                    str(ROOT),
+                    step,
+                    parameters=dict(parameters),
+                    experiment_id=self.experiment_id,
+                    run_name=title,
+                    env_manager="local",
+                    storage_dir=str(folder),  # else MLflow makes one and leaves it
+                    backend=backend.name,
+                    backend_config=dict(backend.config),
+                )
         except ExecutionException:
             self._close_child(step, "", "its process was killed, or ran out of memory")
             return False

@@ -18,19 +18,32 @@ OLD_SECONDS = 7 * 86_400.0  # of another machine or an earlier start of this one
 
 
 @contextmanager
-def temporary_folder() -> Iterator[Path]:
-    """Make a folder whose name says whose it is, and let all temporary files go into it.
+def owned_folder(where: Path | None = None) -> Iterator[Path]:
+    """Make a folder for the block, whose name says whose it is.
+
+    Parameters
+    ----------
+    where
+        The folder that it is made in; the usual one for temporary files if not given.
+    """
+    name = f"{PREFIX}-{here()}-{me().pid}-{me().started:.0f}-"
+    with tempfile.TemporaryDirectory(prefix=name, dir=where, ignore_cleanup_errors=True) as made:
+        yield Path(made)
+
+
+@contextmanager
+def temporary_folder(where: Path | None = None) -> Iterator[Path]:
+    """Make an owned folder, and let all temporary files go into it.
 
     MLflow and what it starts have temporary files of their own, which would be left as well.
     """
-    name = f"{PREFIX}-{here()}-{me().pid}-{me().started:.0f}-"
     before, variable = tempfile.tempdir, os.environ.get("TMPDIR")
-    with tempfile.TemporaryDirectory(prefix=name, ignore_cleanup_errors=True) as made:
-        inner = Path(made) / "tmp"
+    with owned_folder(where) as made:
+        inner = made / "tmp"
         inner.mkdir()
         tempfile.tempdir = os.environ["TMPDIR"] = str(inner)
         try:
-            yield Path(made)
+            yield made
         finally:
             tempfile.tempdir = before
             del os.environ["TMPDIR"]
@@ -43,10 +56,10 @@ def here() -> str:
     return hashlib.sha256(repr(place()).encode()).hexdigest()[:8]
 
 
-def clear_left_folders() -> int:
+def clear_left_folders(where: Path | None = None) -> int:
     """Remove the folders of processes that are gone; count them."""
     removed = 0
-    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}-*-*-*-*"):
+    for folder in (where or Path(tempfile.gettempdir())).glob(f"{PREFIX}-*-*-*-*"):
         with suppress(ValueError, OSError):
             _, host, pid, started, _ = folder.name.split("-", 4)
             if host == here():

@@ -204,3 +204,17 @@ def test_topics_are_cut_at_semicolons_or_else_commas() -> None:
     assert topic_list("a; b,c ;") == ["a", "b,c"]
     assert topic_list("a, b c") == ["a", "b c"]
     assert topic_list(" ") == []
+
+
+def test_the_forgotten_leave_before_anything_is_made_of_them() -> None:
+    used = Cleaner(Labels({}, (-1, 1)), str.upper, lambda author, name: author == "ANNA")
+    rows = [
+        {"text": "the same day", "author": "anna", "label": "no label at all", "score": "high"},
+        {"text": "the same day", "author": "ben"},
+    ]
+    (batch,) = used.clean(raw(*rows))
+    (entry,) = batch.to_pylist()
+    assert entry["author"] == "BEN"  # whose text is no duplicate of what is gone
+    assert dict(used.dropped) == {"forgotten people": 1}
+    assert used.authors == {"ben": "BEN"}
+    assert (used.rows, used.unreadable.total(), dict(used.labelled)) == (2, 0, {"none": 1})

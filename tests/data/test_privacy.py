@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from src.data.privacy import pseudonym
+from src.data.privacy import key_check, mark, pseudonym
 from src.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -82,3 +82,20 @@ def test_processes_that_start_at_once_agree(key_file: Path) -> None:
     ]
     said = {process.communicate()[0].strip() for process in running}
     assert said == {pseudonym("Anna")}
+
+
+@pytest.mark.unit
+def test_a_relative_file_means_the_folder_that_was_typed_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("JOURNAL_PSEUDONYM_KEY")
+    monkeypatch.setenv("JOURNAL_KEY_FILE", "keys/mine")
+    monkeypatch.setattr("src.data.privacy.caller_folder", lambda: tmp_path)
+    pseudonym("Anna")
+    assert stat.S_IMODE((tmp_path / "keys" / "mine").stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "keys").stat().st_mode) == 0o700
+
+
+@pytest.mark.unit
+def test_marks_of_one_word_differ_by_kind_and_from_its_pseudonym() -> None:
+    assert len({mark("entry", "7"), mark("text", "7"), pseudonym("7"), key_check()}) == 4

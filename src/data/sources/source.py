@@ -45,11 +45,15 @@ class IngestParams:
         "off; or a TOML or JSON file of your own limits",
         content=False,
     )
-
     languages: str = param(
         "",
         "Languages that stay, like en,de; a text surely in another leaves; any keeps all; en for "
         "every source but the built-in one if empty",
+    )
+    forget: str = param(
+        "",
+        "A file of the authors or entry ids to forget: they leave every artifact for good",
+        content=False,
     )
     mend: str = param("", "What to mend in the texts: mojibake, html, or both between commas")
 
