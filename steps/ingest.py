@@ -29,15 +29,21 @@ def run(context: Context) -> None:
     report = ingest(
         located(params),
         context.output("entries"),
-        lambda rows: context.say(f"ingest: {rows:,} rows read"),
+        lambda rows: context.say(f"ingest: {rows:,}{of(reading.total)} rows read"),
         reading,
     )
     if reading.digest:
         context.read["source"] = reading.digest
+        context.log_metrics({"texts_read": float(reading.texts)})
     if reading.versions.exists():
         context.keep("versions")
     context.log_metrics(report.metrics)
     context.details["summary"] = report.sentence
+
+
+def of(total: int) -> str:
+    """Say of how many rows, where that is known."""
+    return f" of {total:,}" if total else ""
 
 
 def earlier(context: Context) -> Path | None:

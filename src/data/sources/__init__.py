@@ -12,6 +12,7 @@ from pathlib import Path
 
 from src.data.sources.source import IngestParams, Reading, Source
 from src.errors import UserError
+from src.pipeline.passwords import refuse_passwords
 from src.pipeline.step import nearest
 
 __all__ = ["IngestParams", "Reading", "Source", "check", "discover", "find", "is_path"]
@@ -66,7 +67,9 @@ def check(params: IngestParams) -> None:
     Raises
     ------
     UserError
-        A parameter cannot be understood, or the source cannot be read.
+        A parameter cannot be understood, the source cannot be read, or its address holds a
+        password.
     """
+    refuse_passwords([params.source])
     _ = params.label_map, params.cuts
     find(params.source).check(params)

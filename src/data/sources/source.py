@@ -21,7 +21,7 @@ class IngestParams:
 
     source: str = param(
         "vader",
-        "A built-in corpus, a file, a folder or a glob of CSV, JSONL, parquet",
+        "A built-in corpus, files (a path or a glob) or an address like postgresql://host/db",
         content=False,
     )
     text_column: str = param("", "Column of the texts; found by its usual names if empty")
@@ -91,11 +91,17 @@ class Reading:
     digest
         What the source has found itself to hold while it was read, in the terms of its
         `fingerprint`; empty where nothing could change meanwhile.
+    total
+        How many rows there are, where the source knows it before it reads them.
+    texts
+        How many rows it has read with their texts; the other texts are those of the earlier ingest.
     """
 
     earlier: Callable[[], Path | None]
     versions: Path
     digest: str = ""
+    total: int = 0
+    texts: int = 0
 
 
 @dataclass(frozen=True)
