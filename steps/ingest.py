@@ -46,14 +46,13 @@ def of(total: int) -> str:
     return f" of {total:,}" if total else ""
 
 
-def earlier(context: Context) -> Path | None:
+def earlier(context: Context) -> dict[str, Path]:
     """Bring what an ingest of the same source with the same settings has left."""
     for past in context.earlier("source"):
         if "versions" in past.outputs:
-            for name in ("entries", "versions"):
-                folder = context.bring(past.outputs[name], f"earlier/{name}")
-            return folder.parent
-    return None
+            names = ("entries", "versions")
+            return {name: context.bring(past.outputs[name], f"earlier/{name}") for name in names}
+    return {}
 
 
 def parts(params: IngestParams) -> tuple[Part, ...]:

@@ -174,10 +174,22 @@ class Session:
                 return UserError(f"{self.what}: {why} ({state}).", hint)
         if "UTF8" in str(error):
             return UserError(f"{self.what} holds bytes that are not UTF-8.", "Correct those rows.")
+        if not state and self._answers():  # of an error amid the rows the driver says no more
+            return UserError(
+                f"{self.what}: the server stopped in the middle of its rows.",
+                "It writes, or fails for one of them: try it by hand.",
+            )
         return UserError(
             f"the database went away while {self.what} was read{f' ({state})' if state else ''}.",
             "Run again once it is back.",
         )
+
+    def _answers(self) -> bool:
+        try:
+            self.do("ROLLBACK")
+        except adbc.Error:
+            return False
+        return True
 
 
 @contextmanager

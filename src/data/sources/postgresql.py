@@ -15,7 +15,7 @@ import hashlib
 import json
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -213,7 +213,7 @@ def fingerprint(params: PostgresParams) -> str:
 def read(params: PostgresParams) -> Iterator[pa.Table]:
     """Stream all rows as tables of `src.data.raw.RAW`."""
     with tempfile.TemporaryDirectory() as folder:
-        yield from read_on(params, Reading(lambda: None, Path(folder) / "versions"))
+        yield from read_on(params, Reading(dict, Path(folder) / "versions"))
 
 
 def read_on(params: PostgresParams, reading: Reading) -> Iterator[pa.Table]:
@@ -271,7 +271,7 @@ class Rows:
                 spool.write(batch.select(["id", "version"]))
             yield from self.tables(batch)
 
-    def later(self, spool: Any, before: Path) -> Iterator[pa.Table]:
+    def later(self, spool: Any, before: Mapping[str, Path]) -> Iterator[pa.Table]:
         """Give all rows of the spool, with the texts that an earlier reading has or the server."""
         import pyarrow as pa
         import pyarrow.compute as pc
@@ -280,8 +280,8 @@ class Rows:
         from src.data.schema import ENTRIES
 
         order = number if self.found.id_kind in WHOLE else str.encode
-        versions = Earlier(VERSIONS.batches(before / "versions"), "version", order)
-        texts = Earlier(ENTRIES.batches(before / "entries"), "text", order)
+        versions = Earlier(VERSIONS.batches(before["versions"]), "version", order)
+        texts = Earlier(ENTRIES.batches(before["entries"]), "text", order)
         for whole in spool.read():
             for start in range(0, whole.num_rows, AT_ONCE):
                 batch = whole.slice(start, AT_ONCE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,7 +85,7 @@ class Reading:
     ----------
     earlier
         Brings the artifacts of the newest ingest with the same code and parameters here, verified:
-        a folder with `entries` and `versions`; None where there is none.
+        the folders of `entries` and `versions` by name; empty where there is none.
     versions
         Where the source writes which version of each entry it has read: an artifact folder.
     digest
@@ -97,7 +97,7 @@ class Reading:
         How many rows it has read with their texts; the other texts are those of the earlier ingest.
     """
 
-    earlier: Callable[[], Path | None]
+    earlier: Callable[[], Mapping[str, Path]]
     versions: Path
     digest: str = ""
     total: int = 0
