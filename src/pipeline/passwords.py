@@ -15,7 +15,7 @@ USER = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@:\s]*:([^\s]*)@", re.IGNORECASE)
 WEB = re.compile(r"\bhttps?://[^/?#@\s]+@", re.IGNORECASE)
 PAIR = re.compile(r"[?&#;]\s*([^=&#;?\s]+)=([^&#;\s]+)")
 # What libpq also takes for an address: words like host=… password=….
-WORDS = re.compile(r"(?:^|\s)(?:host|hostaddr|dbname|user|port|service)\s*=", re.IGNORECASE)
+WORDS = re.compile(r"(?:^|[\s=])(?:host|hostaddr|dbname|user|port|service)\s*=", re.IGNORECASE)
 WORD = re.compile(r"(?:^|\s)(?:password|sslpassword)\s*=\s*\S", re.IGNORECASE)
 SECRET = re.compile(
     r"password|passwd|passphrase|secret|signature|credential|apikey|accesskey|token$"

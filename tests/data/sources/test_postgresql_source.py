@@ -499,11 +499,12 @@ def test_a_password_file_that_may_not_be_read_is_no_crash(app: App) -> None:
     hidden.write_text(f"*:*:*:*:{app.server.password}\n")
     hidden.chmod(0o600)
     code = (
-        "import os, src.data.postgresql.session\n"  # where this Python lies, others may not look
-        "from src.data.sources import check; from src.errors import UserError\n"
+        "import os; from src.data.sources import check; from src.errors import UserError\n"
         "from src.data.sources.postgresql import PostgresParams\n"
+        f"params = PostgresParams(source={app.address!r}, table='source.journals')\n"
+        "check(params); print('root may')\n"  # and all is loaded: others may not look at it
         "os.setgid(65534); os.setuid(65534)\n"
-        f"try: check(PostgresParams(source={app.address!r}, table='source.journals'))\n"
+        "try: check(params)\n"
         "except UserError as error: print(error.message)\n"
     )
     env = {**os.environ, "PGPASSFILE": str(hidden), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -511,6 +512,7 @@ def test_a_password_file_that_may_not_be_read_is_no_crash(app: App) -> None:
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=False
     )
+    assert done.stdout.startswith("root may"), done.stderr
     assert "asks for a password" in done.stdout, done.stderr
     assert app.server.password not in done.stdout + done.stderr
 
