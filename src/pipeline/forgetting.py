@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from src.pipeline.caller import tracking_uri
+from src.pipeline.patience import without_password
 
 SQLITE = "sqlite:///"
 SECONDS_TO_WAIT = 60.0
@@ -21,7 +22,10 @@ def forget(run_id: str) -> str:
         What became of it. A tracking server removes nothing for good at a client's word: there it
         says who can, and how.
     """
-    command = f"mlflow gc --backend-store-uri <the store> --run-ids {run_id}"
+    where = without_password(tracking_uri())
+    command = (
+        f"mlflow gc --tracking-uri {where} --backend-store-uri <its database> --run-ids {run_id}"
+    )
     try:
         gone = removed(run_id)
     except Exception as error:  # whatever it is, people must know that the run is still there
