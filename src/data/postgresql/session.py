@@ -76,7 +76,7 @@ REFUSED = (
     ("42702", "it has two columns of one name", "Name each of them once: SELECT … AS …"),
     ("42601", "its SQL cannot be understood", "It is one SELECT without parameters."),
     ("42602", "its name cannot be understood", '-P table=schema.name, or "Schema"."Name"'),
-    ("42883", "it asks for a function that is not there", "PostgreSQL must be 14 or newer."),
+    ("42883", "it asks for a function that is not there", "PostgreSQL must be 11 or newer."),
     ("25006", "it writes", "A source is only read: write a SELECT."),
     ("55P03", "somebody has locked it for over a minute", "Try again once they are done."),
     ("57014", "the server cancelled the reading", "Try again, or ask who runs it."),

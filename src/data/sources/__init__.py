@@ -49,6 +49,7 @@ def find(source: str) -> Source:
             raise UserError(f"no source reads {scheme}:// addresses.", nearest(scheme, schemes))
         return schemes[scheme]
     files = known.pop("files")
+    known = {name: found for name, found in known.items() if not found.schemes}
     if source in known:
         return known[source]
     path = Path(source)
@@ -56,7 +57,8 @@ def find(source: str) -> Source:
     if not source or not (path.suffix or path.exists() or set(source) & set("*?[")):
         raise UserError(
             f"unknown source {path.name!r}: no built-in corpus, and nothing is at {source!r}.",
-            f"{nearest(path.name, known)} Or name a file: -P source=entries.csv",
+            f"{nearest(path.name, known)} Or name a file or a database: -P source=entries.csv, "
+            "-P source=postgresql://host/db",
         )
     return files
 
