@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import adbc_driver_manager as adbc
 import adbc_driver_postgresql as driver
@@ -98,10 +98,9 @@ def place(address: str) -> str:
 
 def with_patience(address: str) -> str:
     """Add to an address how long to wait, where nobody has said."""
-    given = parse_qs(urlsplit(address).query)
     more = PATIENCE if "PGCONNECT_TIMEOUT" in os.environ else PATIENCE | CONNECT
     more = {**more, "fallback_application_name": "journal-models"}
-    added = "&".join(f"{name}={value}" for name, value in more.items() if name not in given)
+    added = "&".join(f"{name}={value}" for name, value in more.items() if f"{name}=" not in address)
     return f"{address}{'&' if '?' in address else '?'}{added}" if added else address
 
 

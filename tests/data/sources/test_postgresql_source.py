@@ -435,6 +435,8 @@ def test_a_database_that_is_away_says_so_soon(app: App, monkeypatch: pytest.Monk
     assert "host is not known" in app.problem(unknown).message
     missing = app.params(source=app.address.replace("/postgres", "/nothing"))
     assert "no such database" in app.problem(missing).message
+    for malformed in ("postgresql://[::1/db", app.address + "?no=such"):
+        assert "address cannot be understood" in app.problem(app.params(source=malformed)).message
     wrong = app.params(source=app.address + "?sslmode=sometimes")
     assert "cannot be opened" in app.problem(wrong).message
     tls = app.params(source=app.address + "?sslmode=require")
