@@ -563,8 +563,9 @@ def test_a_million_rows_in_bounded_memory_and_later_only_what_changed(app: App) 
         "INSERT INTO source.journals (journal_text) "
         "SELECT 'New ' || g FROM generate_series(1, 99) g"
     )
-    rows, texts, _ = measured(before)
+    rows, texts, megabytes = measured(before)
     assert (rows, texts) == (999_099, 1_099)
+    assert megabytes < 300
     after, reading, _ = app.ingest(before=before)
     assert reading.texts == 1_099
     assert digest(after) == digest(app.ingest()[0])
