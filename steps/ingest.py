@@ -49,12 +49,13 @@ def run(context: Context) -> None:
     report = ingest(
         located(params),
         context.output("entries"),
-        lambda rows: context.say(f"ingest: {rows:,} rows read"),
+        lambda rows: context.say(f"ingest: {rows:,}{of(reading.total)} rows read"),
         reading,
         forgotten,
     )
     if reading.digest:
         context.read["source"] = reading.digest
+        context.log_metrics({"texts_read": float(reading.texts)})
     if reading.versions.exists():
         context.keep("versions")
     report.profile.write(context.output(PROFILE))
@@ -138,14 +139,18 @@ def found(file: str, forgotten: Forgotten | None) -> str:
     return f"; of {len(people):,} to forget {met:,} were found"
 
 
-def earlier(context: Context) -> Path | None:
+def of(total: int) -> str:
+    """Say of how many rows, where that is known."""
+    return f" of {total:,}" if total else ""
+
+
+def earlier(context: Context) -> dict[str, Path]:
     """Bring what an ingest of the same source with the same settings has left."""
     for past in context.earlier("source", "expectations"):
         if "versions" in past.outputs:
-            for name in ("entries", "versions"):
-                folder = context.bring(past.outputs[name], f"earlier/{name}")
-            return folder.parent
-    return None
+            names = ("entries", "versions")
+            return {name: context.bring(past.outputs[name], f"earlier/{name}") for name in names}
+    return {}
 
 
 def parts(params: IngestParams) -> tuple[Part, ...]:

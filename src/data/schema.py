@@ -211,7 +211,8 @@ def _files(path: Path, stem: str = "") -> list[Path]:
 def _stored(path: Path, stem: str = "") -> Iterator[pa.RecordBatch]:
     for file in _files(path, stem):
         try:
-            with pq.ParquetFile(file) as opened:
+            # Otherwise Arrow holds on to what it has read, up to the whole file.
+            with pq.ParquetFile(file, pre_buffer=False, buffer_size=2**20) as opened:
                 yield from opened.iter_batches(batch_size=ROW_GROUP)
         except (pa.ArrowInvalid, OSError):
             raise UserError(

@@ -16,6 +16,7 @@ from src.pipeline.caller import launched, launcher_run
 from src.pipeline.execute import execute, one_line
 from src.pipeline.faults import explain, is_away
 from src.pipeline.jobs import check_step
+from src.pipeline.passwords import refuse_passwords
 from src.pipeline.project import overview, usage
 from src.pipeline.results import ENTRY_POINT, FAILURE
 from src.pipeline.step import Call, Step, all_steps, entry_points, nearest, read_arguments
@@ -49,6 +50,15 @@ def dispatch(arguments: Sequence[str]) -> int:
     """Find the entry point, run it, and say what went wrong."""
     flags = {word for word in arguments if word in FLAGS}
     words = [word for word in arguments if word not in FLAGS]
+    try:
+        refuse_passwords(arguments)
+    except UserError as error:
+        console.complain(error)
+        if launched():
+            from src.pipeline.forgetting import forget
+
+            console.progress(f"       {forget(launcher_run())}")
+        return MISTAKE
     try:
         check_environment()
         known = entry_points()

@@ -13,6 +13,7 @@ from pathlib import Path
 from src.data import languages, mending
 from src.data.sources.source import IngestParams, Reading, Source
 from src.errors import UserError
+from src.pipeline.passwords import refuse_passwords
 from src.pipeline.step import nearest
 
 __all__ = ["IngestParams", "Reading", "Source", "check", "discover", "find", "is_path"]
@@ -68,7 +69,8 @@ def find(source: str) -> Source:
     if not source or not (path.suffix or path.exists() or set(source) & set("*?[")):
         raise UserError(
             f"unknown source {path.name!r}: no built-in corpus, and nothing is at {source!r}.",
-            f"{nearest(path.name, named)} Or name a file: -P source=entries.csv",
+            f"{nearest(path.name, named)} Or name a file or a database: -P source=entries.csv, "
+            "-P source=postgresql://host/db",
         )
     return known["files"]
 
@@ -79,8 +81,10 @@ def check(params: IngestParams) -> None:
     Raises
     ------
     UserError
-        A parameter cannot be understood, or the source cannot be read.
+        A parameter cannot be understood, the source cannot be read, or its address holds a
+        password.
     """
+    refuse_passwords([params.source])
     _ = params.label_map, params.cuts
     _ = languages.wanted(params.languages or languages.ANY), mending.wanted(params.mend)
     find(params.source).check(params)

@@ -264,7 +264,7 @@ def _parquet_tables(file: Stored, params: FileParams) -> Iterator[pa.Table]:
 
     roles = match(_parquet_columns(file, params), params, file.name)
     try:
-        with file.opened() as opened, pq.ParquetFile(opened) as parquet:
+        with file.opened() as opened, pq.ParquetFile(opened, pre_buffer=False) as parquet:
             for batch in parquet.iter_batches(batch_size=ROWS, columns=list(roles.values())):
                 yield arrow_table(batch, roles, file.name)
     except (pa.ArrowInvalid, OSError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,8 @@ class IngestParams:
 
     source: str = param(
         "vader",
-        "A built-in corpus, a file, folder or glob of CSV, JSONL, parquet, or an address of them",
+        "A built-in corpus, files (a path or a glob) or an address: s3://…, https://…, "
+        "postgresql://host/db",
         content=False,
     )
     text_column: str = param("", "Column of the texts; found by its usual names if empty")
@@ -108,17 +109,23 @@ class Reading:
     ----------
     earlier
         Brings the artifacts of the newest ingest with the same code and parameters here, verified:
-        a folder with `entries` and `versions`; None where there is none.
+        the folders of `entries` and `versions` by name; empty where there is none.
     versions
         Where the source writes which version of each entry it has read: an artifact folder.
     digest
         What the source has found itself to hold while it was read, in the terms of its
         `fingerprint`; empty where nothing could change meanwhile.
+    total
+        How many rows there are, where the source knows it before it reads them.
+    texts
+        How many rows it has read with their texts; the other texts are those of the earlier ingest.
     """
 
-    earlier: Callable[[], Path | None]
+    earlier: Callable[[], Mapping[str, Path]]
     versions: Path
     digest: str = ""
+    total: int = 0
+    texts: int = 0
 
 
 @dataclass(frozen=True)
