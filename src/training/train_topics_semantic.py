@@ -59,7 +59,7 @@ LEAST_WINDOWS = 20  # fewer hold no topics
 WINDOW = 30  # known words that are read as one
 LEAST_OWN = 2  # windows that a word must stand in which the encoder does not know
 LEAST_DF = 3  # windows that a word which shows a topic must stand in
-OUTGROWN = 2.0  # times the entries of an earlier model, at which its space is fitted anew
+OUTGROWN = 2.0  # times the windows of an earlier model, at which its space is fitted anew
 MOST_NEW = 5  # topics that a retrain may add where their number is not given
 IN_GROUP_NAME = 3  # topics that name their group
 MOST_COUNTED = 30_000  # windows whose words show what the topics are
@@ -175,7 +175,7 @@ def fit_from(
     held_out = read_windows(windows_of(texts(valid)), MOST_VALID, seed, encode)
     # One thread: sums in another order have other last digits.
     with threadpool_limits(1):
-        found = find_topics(windows, seeds, params, seed, encode, progress, start)
+        found = find_topics(windows, len(every), seeds, params, seed, encode, progress, start)
         n_topics = len(found.centroids)
         progress(f"semantic: teaching a table of words from {len(windows.words):,} windows")
         cosines = found.space.points(windows.vectors) @ found.centroids.T
@@ -282,6 +282,7 @@ def check_enough(n_windows: int, n_topics: int) -> None:
 
 def find_topics(
     windows: Windows,
+    n_windows: int,
     seeds: Seeds,
     params: SemanticTopicParams,
     seed: int,
@@ -292,6 +293,11 @@ def find_topics(
     """Find topics, the most frequent first but wanted ones before all others.
 
     Those of an earlier model stay where the entries still bear them; new ones join them.
+
+    Parameters
+    ----------
+    windows
+        Those that were read, of the `n_windows` that there are.
     """
     import numpy as np
 
@@ -314,7 +320,7 @@ def find_topics(
         found = moved(earlier, vectors, before, found, most)
     else:
         labels = with_new(before, found.labels, most)
-        space = Space(*earlier.space) if len(vectors) < OUTGROWN * earlier.n_windows else None
+        space = Space(*earlier.space) if n_windows < OUTGROWN * earlier.n_windows else None
         found = cluster(vectors, int(np.max(labels)) + 1, seed, labels, space=space)
     found = joined(found, vectors, before, start)
     return found if start.update else by_size(found, 0)

@@ -10,11 +10,15 @@ from src.models.topic_extractor import TopicExtractor
 from src.training.files import text_array, write_model
 from src.training.topic_identity import Start
 from src.training.topic_later import earlier_table, joined, moved, updated
+from src.training.topic_seeds import Seeds
 from src.training.topic_space import Clustering, Space
 from src.training.topic_student import Table
 from src.training.train_topics_semantic import (
+    SemanticTopicParams,
+    Windows,
     by_size,
     check_enough,
+    find_topics,
     read_windows,
     spread,
     windows_of,
@@ -76,6 +80,20 @@ def test_where_there_may_be_no_more_topics_texts_about_something_new_move_those_
     vectors = np.eye(WIDE)[[0] * 100 + [4] * 20]
     before, found = np.zeros(120, int), fresh(vectors, [0] * 100 + [1] * 20)
     assert len(moved(earlier(), vectors, before, found, most=2).centroids) == 2
+
+
+@pytest.mark.parametrize(("n_windows", "anew"), [(150, False), (199, False), (200, True)])
+def test_a_space_is_outgrown_by_all_windows_not_by_those_that_were_read(n_windows, anew):
+    """Of twice as many windows as before, 60 are read."""
+    vectors = np.eye(WIDE)[[0] * 30 + [1] * 30] + np.random.default_rng(7).normal(0, 0.1, (60, 6))
+    there = earlier(100, learned=True, n_topics=2, logits=lambda rows: rows[:, :2])
+    windows = Windows([["tea"]] * 60, vectors)
+    params = SemanticTopicParams(n_topics=2)
+    found = find_topics(
+        *(windows, n_windows, Seeds(), params, 7, lambda some: np.zeros((0, WIDE))),
+        *(lambda line: None, Start(there)),
+    )
+    assert (found.space.projection.tolist() != np.eye(WIDE).tolist()) == anew
 
 
 def test_topics_that_stay_are_described_as_before():
