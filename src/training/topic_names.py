@@ -161,8 +161,7 @@ def _places(entry: Sequence[str], stop: Collection[str]) -> list[tuple[int, int]
 def name_topics(
     entries: Sequence[Sequence[str]],
     labels: Sequence[int],
-    centroids: Floats,
-    place: Callable[[Sequence[str]], Floats],
+    near: Callable[[Sequence[str]], Floats],
     stop: Collection[str],
     given: Sequence[str],
 ) -> list[str]:
@@ -176,10 +175,8 @@ def name_topics(
     ----------
     entries, labels
         The words of each text, and its topic.
-    centroids
-        Shape `(n_topics, m)`, each of length 1.
-    place
-        Gives the points of phrases in the centroids' space, shape `(n_phrases, m)`.
+    near
+        Gives the cosines of phrases to the topics, shape `(n_phrases, n_topics)`.
     stop
         Words without content.
     given
@@ -189,16 +186,16 @@ def name_topics(
     -------
     Unique names of at most 100 characters; "" for a topic that nothing names.
     """
-    found = phrases(entries, labels, len(centroids), stop)
+    found = phrases(entries, labels, len(given), stop)
     every = sorted(set[str]().union(*found))
     kind = kinds(entries, stop, {*every, *map(_last, every)})
-    point = dict(zip(every, place(every), strict=True)) if every else {}
+    cosine = dict(zip(every, near(every), strict=True)) if every else {}
     sizes = Counter(labels)
     ranked = list[list[Phrase]]()
     for topic, held in enumerate(found):
         own = [
             Phrase(
-                *(p, texts, float(point[p] @ centroids[topic])),
+                *(p, texts, float(cosine[p][topic])),
                 min(kind[p][0], kind[_last(p)][0]),
                 kind[p][1],
             )

@@ -39,7 +39,10 @@ def test_a_family_declares_its_parameters_with_help(found):
 @pytest.mark.unit
 @pytest.mark.parametrize(
     ("task", "name", "hint"),
-    [("sentiment", "liner", "Did you mean linear?"), ("topics", "qqq", "Known: lda, nmf, semantic")],
+    [
+        ("sentiment", "liner", "Did you mean linear?"),
+        ("topics", "qqq", "Known: lda, nmf, semantic"),
+    ],
 )
 def test_an_unknown_family_is_answered_with_the_nearest(task, name, hint):
     with pytest.raises(UserError, match=name) as caught:
