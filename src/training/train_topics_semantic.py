@@ -33,7 +33,7 @@ from src.training.topic_later import (
     steadied_table,
     updated,
 )
-from src.training.topic_names import name_topics
+from src.training.topic_names import name_topics, own_words
 from src.training.topic_seeds import Seeds, read_seeds, seeds_digest
 from src.training.topic_space import (
     Clustering,
@@ -126,9 +126,9 @@ def fit(
 ) -> dict[str, float | int | str]:
     """Cluster what an encoder makes of the entries, and teach a table of words to say the same.
 
-    Long entries are read window by window, a sample where there are many. Clusters without a
-    noun that would name them hold what entries have in common: they are generic, and no answer
-    ever names them.
+    Long entries are read window by window, a sample where there are many. Clusters that no noun
+    names, nor words of their own, hold what entries have in common: they are generic, and no
+    answer ever names them.
 
     Raises
     ------
@@ -420,8 +420,7 @@ def describe(
         [*seeds.names, *[""] * (n_topics - len(seeds.names))],
     )
     topic_words = [telling.words(topic) for topic in range(n_topics)]
-    if names.count("") > n_topics / 2:  # a language whose nouns stand otherwise
-        names = named_by_words(names, topic_words)
+    names = named_by_words(names, [own_words(words) for words in topic_words])
     groups = grouped(cluster_sums(found.centroids, found.topic_of, n_topics)).tolist()
     described = list[dict[str, Any]]()
     for topic, name in enumerate(names):
