@@ -145,6 +145,31 @@ def test_a_written_table_is_read_back_with_room_for_new_topics(tmp_path):
     assert found.logits(texts)[:, :2] == pytest.approx(table.logits(texts))
 
 
+def test_a_written_model_sums_what_the_columns_of_a_merged_topic_say(tmp_path):
+    """Three columns, of which the first two are one topic."""
+    topics = [{"topic_id": i, "topic_name": f"t{i}", "words": ["tea"]} for i in range(2)]
+    centroids = np.eye(WIDE)[:3]
+    arrays = {
+        "terms": text_array(["dog", "tea"]),
+        "idf": np.array([1.0, 2.0]),
+        "weights": np.log(np.array([[2.0, 3.0, 5.0], [1.0, 1.0, 2.0]])),
+        "intercept": np.zeros(3),
+        "teacher.mean": np.zeros(WIDE),
+        "teacher.projection": np.eye(WIDE),
+        "teacher.centroids": centroids,
+        "teacher.sharpness": np.array(2.0),
+        "teacher.topic_of": np.array([0, 0, 1]),
+    }
+    write_model(tmp_path, {"topics": topics, "topics_as": "names"}, arrays)
+    model = TopicExtractor.from_folder(tmp_path)
+    assert model.confidences(["dog"]) == pytest.approx(np.array([[0.5, 0.5]]))
+    assert model.word_weights()["dog"] == pytest.approx([np.log(6) / 2, np.log(5)])
+    assert model.word_weights()["tea"] == pytest.approx([0, 2 * np.log(2)])
+    assert model.nearness(centroids) == pytest.approx(2 * np.eye(3))
+    assert model.logits(centroids[:1]) == pytest.approx(np.array([[np.log(np.exp(2) + 1), 0]]))
+    assert earlier_table(model, 4).weights.shape == (2, 4)
+
+
 def test_the_topics_with_most_texts_come_first_behind_those_that_were_wanted():
     labels = np.array([0] * 3 + [1] * 9 + [2] * 5 + [3] * 7)
     found = Clustering(Space(*SPACE), np.eye(WIDE)[:4], labels)
