@@ -153,6 +153,11 @@ class TopicExtractor(PythonModel):
             for name in ("mean", "projection", "centroids", "sharpness")
             if f"teacher.{name}" in arrays
         }
+        self._topic_of = arrays.get("teacher.topic_of", np.arange(len(self._topics)))
+        # Where topics that were merged have several columns: those that each topic starts at.
+        self._firsts = None
+        if len(self.topic_of) > self.n_topics:
+            self._firsts = np.flatnonzero(np.diff(self.topic_of, prepend=-1))
         self._encoder_digests = settings.get("encoder", {})
         self._encoder: Encoder | None = None
         self._lock = threading.Lock()
@@ -193,8 +198,17 @@ class TopicExtractor(PythonModel):
 
     @property
     def intercept(self) -> Any:
-        """What every topic's logit starts at, shape `(n_topics,)`."""
-        return np.zeros(self.n_topics) if self._intercept is None else self._intercept.copy()
+        """What the logit of every column of `weights` starts at."""
+        found = np.zeros(self._weights.shape[1]) if self._intercept is None else self._intercept
+        return found.copy()
+
+    @property
+    def weights(self) -> Any:
+        """The weight of each known word for each centroid, of topics of words alone for each topic.
+
+        Shape `(n_words, n_centroids)`, rows in the order of `idf`.
+        """
+        return np.asarray(self._weights, float)
 
     @property
     def space(self) -> tuple[Any, Any]:
@@ -203,12 +217,25 @@ class TopicExtractor(PythonModel):
 
     @property
     def centroids(self) -> Any:
-        """Directions of the topics in the teacher's space, shape `(n_topics, m)`."""
+        """Directions of the topics in the teacher's space, shape `(n_centroids, m)`."""
         return self._teacher["centroids"].copy()
+
+    @property
+    def topic_of(self) -> Any:
+        """The place of each centroid's topic, shape `(n_centroids,)`: merged ones have several."""
+        return self._topic_of.copy()
+
+    @property
+    def sharpness(self) -> Any:
+        """What cosines to centroids are multiplied with, shape `()`."""
+        return self._teacher["sharpness"].copy()
 
     def word_weights(self) -> dict[str, "np.ndarray[Any, Any]"]:
         """Give each known word's weight for every topic, by how much the word counts."""
-        rows = np.asarray(self._weights, float) * np.asarray(self._idf, float)[:, None]
+        rows = self.weights * np.asarray(self._idf, float)[:, None]
+        if self._firsts is not None:
+            sizes = np.diff(np.append(self._firsts, rows.shape[1]))
+            rows = np.add.reduceat(rows, self._firsts, axis=1) / sizes
         return {term: rows[row] for term, row in self._vocabulary.items()}
 
     @property
@@ -228,6 +255,11 @@ class TopicExtractor(PythonModel):
         -------
         Shape `(n, n_topics)`.
         """
+        logits = taught(vectors, **self._teacher)
+        return logits if self._firsts is None else np.logaddexp.reduceat(logits, self._firsts, 1)
+
+    def nearness(self, vectors: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+        """Give what `logits` gives for each centroid: a topic that was merged has several."""
         return taught(vectors, **self._teacher)
 
     def requirements(self) -> tuple[str, ...]:
@@ -360,6 +392,8 @@ class TopicExtractor(PythonModel):
         values /= np.repeat(lengths, sizes)
         strengths = np.add.reduceat(values[:, None] * self._weights[columns], starts, axis=0)
         speaking = self._shares(strengths)
+        if self._firsts is not None:
+            speaking = np.add.reduceat(speaking, self._firsts, axis=1)
         firsts = np.flatnonzero(np.diff(owners, prepend=-1))
         confidences[np.array(owners)[firsts]] = np.add.reduceat(
             speaking * np.array(shares)[:, None], firsts, axis=0
@@ -409,14 +443,14 @@ def taught(
     centroids: "np.ndarray[Any, Any]",
     sharpness: "np.ndarray[Any, Any]",
 ) -> "np.ndarray[Any, Any]":
-    """Give the logits of topics for sentence vectors: scaled cosines to the topics' centroids.
+    """Give the logits of centroids for sentence vectors: their scaled cosines.
 
     Parameters
     ----------
     vectors
         Shape `(n, d)`.
     mean, projection, centroids, sharpness
-        Shapes `(d,)`, `(d, m)`, `(n_topics, m)` and `()`.
+        Shapes `(d,)`, `(d, m)`, `(n_centroids, m)` and `()`.
     """
     units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     # A row at a time: a product of matrices may depend on how many rows there are.

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 LONGEST = 100  # characters of a name
 LONGEST_PHRASE = 3  # words
+LEADING = 3  # words of a topic that show whether it is about anything
 LEAST_TEXTS = 3  # of a topic that hold a phrase
 OF_WORD, OF_PHRASE = 0.02, 0.015  # least share of the topic's texts that hold a word, a phrase
 LEAST_LIFT = 2.0  # how much more frequent than in all texts
@@ -30,14 +31,19 @@ WITHIN = 0.8  # of a phrase's texts that hold a longer one: it is but a part of 
 SURELY_NOUN = 0.3
 PER_SHARE, PER_NOUN = 0.25, 0.3  # worth of a factor 10 of frequency, and of surely being a noun
 COMMON = 0.35  # a first phrase in fewer texts may be joined by a second
-ADDS = 0.12  # least share of the texts that hold the second alone
+ADDS = 0.08  # least share of the texts that hold the second alone
 SECOND_COSINE, SECOND_NOUN = 0.4, 0.2  # a second phrase has to be surer than a first
 # Any entry may hold these: a phrase that ends with one names no topic.
 _GENERAL = """
 happy happier happiest happiness feel feels feeling feelings felt moment moments event events thing
 things life time times day days today yesterday tomorrow week weeks weekend month months year years
 hour hours minute minutes morning evening night nights past ago recent long lot way end start good
-better best great nice bad new old big little people person bit reason part kind sort fact
+better best great nice bad new old big little people person bit reason part kind sort fact man men
+guy guys say says said saying tell told ask asked know knew think thought go going went gone come
+came coming get getting take took make makes making made want wanted like liked spend spent enjoy
+enjoyed try trying tried able tonight
+lol haha yay wow omg yeah yes okay hey hello thanks thank please damn hell shit fuck fucking ass
+bitch
 """
 # After these stand nouns, or what goes with a noun.
 _BEFORE_NOUNS = """
@@ -165,8 +171,7 @@ def _places(entry: Sequence[str], stop: Collection[str]) -> list[tuple[int, int]
 def name_topics(
     entries: Sequence[Sequence[str]],
     labels: Sequence[int],
-    centroids: Floats,
-    place: Callable[[Sequence[str]], Floats],
+    near: Callable[[Sequence[str]], Floats],
     stop: Collection[str],
     given: Sequence[str],
     authors: Authors,
@@ -181,10 +186,8 @@ def name_topics(
     ----------
     entries, labels
         The words of each text, and its topic.
-    centroids
-        Shape `(n_topics, m)`, each of length 1.
-    place
-        Gives the points of phrases in the centroids' space, shape `(n_phrases, m)`.
+    near
+        Gives the cosines of phrases to the topics, shape `(n_phrases, n_topics)`.
     stop
         Words without content.
     given
@@ -196,16 +199,16 @@ def name_topics(
     -------
     Unique names of at most 100 characters; "" for a topic that nothing names.
     """
-    found = phrases(entries, labels, len(centroids), stop, authors)
+    found = phrases(entries, labels, len(given), stop, authors)
     every = sorted(set[str]().union(*found))
     kind = kinds(entries, stop, {*every, *map(_last, every)})
-    point = dict(zip(every, place(every), strict=True)) if every else {}
+    cosine = dict(zip(every, near(every), strict=True)) if every else {}
     sizes = Counter(labels)
     ranked = list[list[Phrase]]()
     for topic, held in enumerate(found):
         own = [
             Phrase(
-                *(p, texts, float(point[p] @ centroids[topic])),
+                *(p, texts, float(cosine[p][topic])),
                 min(kind[p][0], kind[_last(p)][0]),
                 kind[p][1],
             )
@@ -224,6 +227,21 @@ def name_topics(
             first, *others = choices
             names[topic] = _joined(first, others, sizes[topic], names)
     return names
+
+
+def own_words(words: Sequence[str]) -> list[str]:
+    """List the words of a topic without a noun that may name it: none if most of the first do not.
+
+    Examples
+    --------
+    >>> own_words(["cook", "day", "oven", "event"])
+    ['cook', 'oven']
+    >>> own_words(["happy", "cake", "moment", "event"])
+    []
+    """
+    own = [word for word in words if word not in GENERAL]
+    general = sum(word in GENERAL for word in words[:LEADING])
+    return [] if general > LEADING / 2 else own
 
 
 def _joined(first: Phrase, others: Sequence[Phrase], n_texts: int, taken: Collection[str]) -> str:
@@ -249,4 +267,4 @@ def _last(phrase: str) -> str:
 
 
 def _stems(phrase: str) -> set[str]:
-    return {word[:4] for word in phrase.split()}
+    return {word[:3] for word in phrase.split()}

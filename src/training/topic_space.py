@@ -18,7 +18,7 @@ DIMENSIONS = 64  # principal components kept
 FIRST_WHITENING = 0.25  # exponent on the standard deviations before the first clustering
 WHITENING = 0.25  # exponent on the variances within clusters after it
 ROUNDS = 2  # of whitening by clusters, then clustering anew
-STARTS, ROUNDS_OF_KMEANS = 4, 200
+STARTS, ROUNDS_OF_KMEANS = 10, 200
 CANDIDATES = (12, 16, 20, 25, 32, 40, 50)  # numbers of topics to choose from
 LEAST_PER_TOPIC = 15  # texts
 TOLERANCE = 0.02  # of stability, for fewer topics
@@ -55,14 +55,49 @@ class Clustering:
     space
         Where they are.
     centroids
-        Shape `(n_topics, m)`, each of length 1.
+        Shape `(n_centroids, m)`, each of length 1.
     labels
-        Shape `(n_texts,)`: the nearest topic of each text that it was fitted on.
+        Shape `(n_texts,)`: the nearest centroid of each text that it was fitted on.
+    joined
+        Shape `(n_centroids,)`: the topic of each, where a topic was made of several; None if each
+        is one.
     """
 
     space: Space
     centroids: Floats
     labels: Codes
+    joined: Codes | None = None
+
+    @property
+    def topic_of(self) -> Codes:
+        """The topic of each centroid, shape `(n_centroids,)`."""
+        import numpy as np
+
+        return np.arange(len(self.centroids)) if self.joined is None else self.joined
+
+    @property
+    def n_topics(self) -> int:
+        """How many topics there are."""
+        import numpy as np
+
+        return int(np.max(self.topic_of)) + 1
+
+    def cosines(self, vectors: Floats) -> Floats:
+        """Give the cosines of texts to the centroids, shape `(n_texts, n_centroids)`."""
+        found: Floats = self.space.points(vectors) @ self.centroids.T
+        return found
+
+    def summed(self, shares: Floats) -> Floats:
+        """Sum the shares that centroids have in texts by topic, shape `(n_texts, n_topics)`."""
+        return cluster_sums(shares.T, self.topic_of, self.n_topics).T
+
+    def nearness(self, vectors: Floats) -> Floats:
+        """Give the cosine of texts to each topic: to the nearest of its centroids."""
+        import numpy as np
+
+        cosines = self.cosines(vectors)
+        own = (cosines[:, self.topic_of == topic] for topic in range(self.n_topics))
+        return np.stack([np.max(near, axis=1) for near in own], axis=1)
 
 
 def unit(rows: Floats) -> Floats:

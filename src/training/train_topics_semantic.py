@@ -25,14 +25,23 @@ from src.training.minilm import (
 from src.training.naming import named_by_words
 from src.training.rows import texts
 from src.training.topic_identity import Start
-from src.training.topic_later import earlier_table, joined, moved, updated
-from src.training.topic_names import name_topics
+from src.training.topic_later import (
+    earlier_table,
+    half_way,
+    joined,
+    moved,
+    steadied,
+    steadied_table,
+    updated,
+)
+from src.training.topic_names import name_topics, own_words
 from src.training.topic_seeds import Seeds, read_seeds, seeds_digest
 from src.training.topic_space import (
     Clustering,
     Space,
     choose_n_topics,
     cluster,
+    cluster_sums,
     drawn,
     grouped,
     matched_sharpness,
@@ -53,6 +62,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pyarrow as pa
 
+    from src.models.topic_extractor import TopicExtractor
+
     Floats = npt.NDArray[np.float64]
     Codes = npt.NDArray[np.int64]
 
@@ -60,7 +71,7 @@ LEAST_WINDOWS = 20  # fewer hold no topics
 WINDOW = 30  # known words that are read as one
 LEAST_OWN = 2  # windows that a word must stand in which the encoder does not know
 LEAST_DF = 3  # windows that a word which shows a topic must stand in
-OUTGROWN = 2.0  # times the entries of an earlier model, at which its space is fitted anew
+OUTGROWN = 2.0  # times the windows of an earlier model, at which its space is fitted anew
 MOST_NEW = 5  # topics that a retrain may add where their number is not given
 IN_GROUP_NAME = 3  # topics that name their group
 MOST_COUNTED = 30_000  # windows whose words show what the topics are
@@ -117,9 +128,9 @@ def fit(
 ) -> dict[str, float | int | str]:
     """Cluster what an encoder makes of the entries, and teach a table of words to say the same.
 
-    Long entries are read window by window, a sample where there are many. Clusters without a
-    noun that would name them hold what entries have in common: they are generic, and no answer
-    ever names them.
+    Long entries are read window by window, a sample where there are many. Clusters that no noun
+    names, nor words of their own, hold what entries have in common: they are generic, and no
+    answer ever names them.
 
     Raises
     ------
@@ -141,7 +152,9 @@ def fit_from(
     """Fit as `fit` does; from the topics of an earlier model where there is one.
 
     Its topics are where the clustering starts, and clusters of the entries that none of them is
-    like join. For an update, they stay in the earlier model's space and move by as much as
+    like join. Until the entries are twice as many as the earlier model's, its space stays, and
+    topics that go on move, like their words' weights, only half as far as a fit anew would move
+    them, which is in part chance. For an update, they stay in that space and move by as much as
     the new entries weigh beside the old (as in mini-batch k-means, Sculley, 2010), and the table
     of words is drawn to the earlier one.
 
@@ -181,12 +194,15 @@ def fit_from(
     held_out = read_windows(windows_of(texts(valid)), MOST_VALID, seed, encode)
     # One thread: sums in another order have other last digits.
     with threadpool_limits(1):
-        found = find_topics(windows, seeds, params, seed, encode, progress, start)
-        n_topics = len(found.centroids)
+        found = find_topics(windows, len(every), seeds, params, seed, encode, progress, start)
+        n_columns = len(found.centroids)
         progress(f"semantic: teaching a table of words from {len(windows.words):,} windows")
-        cosines = found.space.points(windows.vectors) @ found.centroids.T
-        before = earlier_table(start.earlier, n_topics) if start and start.update else None
-        sharpness = matched_sharpness(cosines, windows.vectors, n_topics, seed)
+        cosines = found.cosines(windows.vectors)
+        before = earlier_table(start.earlier, n_columns) if start and start.update else None
+        sharpness = matched_sharpness(cosines, windows.vectors, n_columns, seed)
+        steady = start.earlier if start and stays(start, found) else None
+        if steady:
+            sharpness = float(half_way(np.array(sharpness), steady.sharpness))
         # Words without content count too: beside others, "we" and "my" tell of people.
         tokenizer = files["tokenizer.json"]
         known = {*known_words(tokenizer), *(before.terms if before else ())}
@@ -200,10 +216,13 @@ def fit_from(
             before,
             shared,
         )
+        if steady:
+            table = steadied_table(table, steady, nearest(steady, windows.vectors), found)
         scale = calibrated(table, found, sharpness, held_out)
         some = drawn(every, MOST_COUNTED, seed)
         counted = [words(every[i]) for i in some]
-        labels = np.argmax(table.logits(counted), axis=1)
+        shares = softmax(table.logits(counted) / scale, axis=1)
+        labels = np.argmax(found.summed(shares), axis=1)
         described = describe(counted, labels, found, seeds, encode, authors.take(some), shared)
         if start and start.update:
             described = updated(described, start.earlier, len(every))
@@ -212,7 +231,7 @@ def fit_from(
         "topics_as": params.topics_as,
         "n_windows": len(every) + (start.earlier.n_windows if start and start.update else 0),
         "window": WINDOW,
-        "clear": min(CLEAR, TIMES_CHANCE / n_topics),
+        "clear": min(CLEAR, TIMES_CHANCE / n_columns),
         "encoder": {name: hashlib.sha256(files[name]).hexdigest() for name in files},
     }
     stop = stop_words()
@@ -227,6 +246,7 @@ def fit_from(
         "teacher.projection": found.space.projection,
         "teacher.centroids": found.centroids,
         "teacher.sharpness": np.array(sharpness),
+        "teacher.topic_of": found.topic_of,
     }
     write_model(folder, settings, arrays)
     generic = sum(topic["generic"] for topic in described)
@@ -290,6 +310,7 @@ def check_enough(n_windows: int, n_topics: int) -> None:
 
 def find_topics(
     windows: Windows,
+    n_windows: int,
     seeds: Seeds,
     params: SemanticTopicParams,
     seed: int,
@@ -300,6 +321,11 @@ def find_topics(
     """Find topics, the most frequent first but wanted ones before all others.
 
     Those of an earlier model stay where the entries still bear them; new ones join them.
+
+    Parameters
+    ----------
+    windows
+        Those that were read, of the `n_windows` that there are.
     """
     import numpy as np
 
@@ -316,28 +342,50 @@ def find_topics(
     if start is None or not start.earlier.learned or seeds.names:
         return by_size(found, len(seeds.names))
     earlier = start.earlier
-    before = np.argmax(earlier.logits(vectors), axis=1)
+    before = nearest(earlier, vectors)
     most = params.n_topics or max(n_topics, earlier.n_topics + MOST_NEW)
+    most += len(earlier.centroids) - earlier.n_topics
     if start.update:
-        found = moved(earlier, vectors, before, found, most)
-    else:
-        labels = with_new(before, found.labels, most)
-        space = Space(*earlier.space) if len(vectors) < OUTGROWN * earlier.n_windows else None
-        found = cluster(vectors, int(np.max(labels)) + 1, seed, labels, space=space)
-    found = joined(found, vectors, before, start)
-    return found if start.update else by_size(found, 0)
+        return moved(earlier, vectors, before, found, most)
+    labels = with_new(before, found.labels, most)
+    space = Space(*earlier.space) if n_windows < OUTGROWN * earlier.n_windows else None
+    found = cluster(vectors, int(np.max(labels)) + 1, seed, labels, space=space)
+    if space is not None:
+        found = steadied(earlier, vectors, before, found)
+    return by_size(joined(found, before, start), 0)
+
+
+def nearest(earlier: TopicExtractor, vectors: Floats) -> Codes:
+    """Give an earlier model's nearest centroid of each text."""
+    import numpy as np
+
+    found: Codes = np.argmax(earlier.nearness(vectors), axis=1)
+    return found
+
+
+def stays(start: Start, found: Clustering) -> bool:
+    """Tell whether a fit anew is in the space of an earlier model."""
+    import numpy as np
+
+    kept = start.earlier.learned and not start.update
+    return kept and np.array_equal(found.space.projection, start.earlier.space[1])
 
 
 def by_size(found: Clustering, first: int) -> Clustering:
     """Put the topics with most texts first, behind the `first` ones, which stay in place."""
     import numpy as np
 
-    sizes = np.bincount(found.labels, minlength=len(found.centroids))
+    sizes = np.bincount(found.topic_of[found.labels], minlength=found.n_topics)
     sizes[:first] = np.max(sizes) + np.arange(first, 0, -1)
     order = np.argsort(-sizes, kind="stable")
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
-    return Clustering(found.space, found.centroids[order], place[found.labels])
+    topic_of = place[found.topic_of]
+    centroids = np.argsort(topic_of, kind="stable")
+    moved_to = np.argsort(centroids, kind="stable")
+    return Clustering(
+        found.space, found.centroids[centroids], moved_to[found.labels], topic_of[centroids]
+    )
 
 
 def calibrated(table: Table, found: Clustering, sharpness: float, held_out: Windows) -> float:
@@ -347,7 +395,7 @@ def calibrated(table: Table, found: Clustering, sharpness: float, held_out: Wind
 
     if not held_out.words:
         return 1.0
-    targets = softmax(found.space.points(held_out.vectors) @ found.centroids.T * sharpness, axis=1)
+    targets = softmax(found.cosines(held_out.vectors) * sharpness, axis=1)
     texts, topics = np.indices(targets.shape).reshape(2, -1)
     classes = [str(topic) for topic in range(targets.shape[1])]
     labels = [classes[topic] for topic in topics]
@@ -375,22 +423,20 @@ def describe(
     shared
         Words that enough authors used.
     """
-    n_topics, stop = len(found.centroids), stop_words()
+    n_topics, stop = found.n_topics, stop_words()
     vocabulary = [word for word in content_words(counted, LEAST_DF, stop) if word in shared]
     telling = TopicWords.count(counted, vocabulary, labels, n_topics)
     names = name_topics(
         counted,
         labels.tolist(),
-        found.centroids,
-        lambda phrases: found.space.points(encode(phrases)),
+        lambda phrases: found.nearness(encode(phrases)),
         stop,
         [*seeds.names, *[""] * (n_topics - len(seeds.names))],
         authors,
     )
     topic_words = [telling.words(topic) for topic in range(n_topics)]
-    if names.count("") > n_topics / 2:  # a language whose nouns stand otherwise
-        names = named_by_words(names, topic_words)
-    groups = grouped(found.centroids).tolist()
+    names = named_by_words(names, [own_words(words) for words in topic_words])
+    groups = grouped(cluster_sums(found.centroids, found.topic_of, n_topics)).tolist()
     described = list[dict[str, Any]]()
     for topic, name in enumerate(names):
         words = topic_words[topic]

@@ -9,12 +9,24 @@ from src.errors import UserError
 from src.models.topic_extractor import TopicExtractor
 from src.training.files import text_array, write_model
 from src.training.topic_identity import Start
-from src.training.topic_later import earlier_table, joined, moved, updated
+from src.training.topic_later import (
+    earlier_table,
+    half_way,
+    joined,
+    moved,
+    steadied,
+    steadied_table,
+    updated,
+)
+from src.training.topic_seeds import Seeds
 from src.training.topic_space import Clustering, Space
 from src.training.topic_student import Table
 from src.training.train_topics_semantic import (
+    SemanticTopicParams,
+    Windows,
     by_size,
     check_enough,
+    find_topics,
     read_windows,
     spread,
     windows_of,
@@ -40,6 +52,8 @@ def earlier(n_windows=100, shares=(0.5, 0.5), **more):
     return SimpleNamespace(
         space=SPACE,
         centroids=np.eye(WIDE)[: len(shares)],
+        topic_of=np.arange(len(shares)),
+        n_topics=len(shares),
         every_topic=topics,
         topics=topics,
         n_windows=n_windows,
@@ -76,6 +90,20 @@ def test_where_there_may_be_no_more_topics_texts_about_something_new_move_those_
     vectors = np.eye(WIDE)[[0] * 100 + [4] * 20]
     before, found = np.zeros(120, int), fresh(vectors, [0] * 100 + [1] * 20)
     assert len(moved(earlier(), vectors, before, found, most=2).centroids) == 2
+
+
+@pytest.mark.parametrize(("n_windows", "anew"), [(150, False), (199, False), (200, True)])
+def test_a_space_is_outgrown_by_all_windows_not_by_those_that_were_read(n_windows, anew):
+    """Of twice as many windows as before, 60 are read."""
+    vectors = np.eye(WIDE)[[0] * 30 + [1] * 30] + np.random.default_rng(7).normal(0, 0.1, (60, 6))
+    there = earlier(100, learned=True, nearness=lambda rows: rows[:, :2])
+    windows = Windows([["tea"]] * 60, vectors)
+    params = SemanticTopicParams(n_topics=2)
+    found = find_topics(
+        *(windows, n_windows, Seeds(), params, 7, lambda some: np.zeros((0, WIDE))),
+        *(lambda line: None, Start(there)),
+    )
+    assert (found.space.projection.tolist() != np.eye(WIDE).tolist()) == anew
 
 
 def test_topics_that_stay_are_described_as_before():
@@ -117,6 +145,31 @@ def test_a_written_table_is_read_back_with_room_for_new_topics(tmp_path):
     assert found.logits(texts)[:, :2] == pytest.approx(table.logits(texts))
 
 
+def test_a_written_model_sums_what_the_columns_of_a_merged_topic_say(tmp_path):
+    """Three columns, of which the first two are one topic."""
+    topics = [{"topic_id": i, "topic_name": f"t{i}", "words": ["tea"]} for i in range(2)]
+    centroids = np.eye(WIDE)[:3]
+    arrays = {
+        "terms": text_array(["dog", "tea"]),
+        "idf": np.array([1.0, 2.0]),
+        "weights": np.log(np.array([[2.0, 3.0, 5.0], [1.0, 1.0, 2.0]])),
+        "intercept": np.zeros(3),
+        "teacher.mean": np.zeros(WIDE),
+        "teacher.projection": np.eye(WIDE),
+        "teacher.centroids": centroids,
+        "teacher.sharpness": np.array(2.0),
+        "teacher.topic_of": np.array([0, 0, 1]),
+    }
+    write_model(tmp_path, {"topics": topics, "topics_as": "names"}, arrays)
+    model = TopicExtractor.from_folder(tmp_path)
+    assert model.confidences(["dog"]) == pytest.approx(np.array([[0.5, 0.5]]))
+    assert model.word_weights()["dog"] == pytest.approx([np.log(6) / 2, np.log(5)])
+    assert model.word_weights()["tea"] == pytest.approx([0, 2 * np.log(2)])
+    assert model.nearness(centroids) == pytest.approx(2 * np.eye(3))
+    assert model.logits(centroids[:1]) == pytest.approx(np.array([[np.log(np.exp(2) + 1), 0]]))
+    assert earlier_table(model, 4).weights.shape == (2, 4)
+
+
 def test_the_topics_with_most_texts_come_first_behind_those_that_were_wanted():
     labels = np.array([0] * 3 + [1] * 9 + [2] * 5 + [3] * 7)
     found = Clustering(Space(*SPACE), np.eye(WIDE)[:4], labels)
@@ -127,22 +180,73 @@ def test_the_topics_with_most_texts_come_first_behind_those_that_were_wanted():
     assert wanted.centroids.argmax(axis=1).tolist() == [0, 1, 3, 2]
 
 
-def test_texts_of_merged_topics_are_in_one():
-    vectors = np.eye(WIDE)[[0] * 4 + [1] * 4 + [2] * 4]
+def test_merged_topics_are_one_and_keep_their_directions():
     before = np.repeat([0, 1, 2], 4)
     found = Clustering(Space(*SPACE), np.eye(WIDE)[:3], np.repeat([2, 0, 1], 4))
     there = earlier(shares=(0.4, 0.3, 0.3))
-    one = joined(found, vectors, before, Start(there, merged={12: 10}))
-    assert len(one.centroids) == 2
-    assert one.labels[0] == one.labels[-1] != one.labels[5]
-    both = np.eye(WIDE)[0] + np.eye(WIDE)[2]
-    assert one.centroids[one.labels[0]] == pytest.approx(both / 2**0.5)
-    assert joined(found, vectors, before, Start(there)) is found
-    chain = joined(found, vectors, before, Start(there, merged={12: 10, 11: 12}))
-    assert len(chain.centroids) == 1
+    one = joined(found, before, Start(there, merged={12: 10}))
+    assert one.topic_of.tolist() == [0, 1, 1]
+    assert one.centroids is found.centroids
+    assert joined(found, before, Start(there)).n_topics == 3
+    chain = joined(found, before, Start(there, merged={12: 10, 11: 12}))
+    assert chain.n_topics == 1
     with pytest.raises(UserError, match=r"there is no topic 3\.") as caught:
-        joined(found, vectors, before, Start(there, merged={3: 10}))
+        joined(found, before, Start(there, merged={3: 10}))
     assert caught.value.hint == "There are: 10 t0, 11 t1, 12 t2."
+
+
+def test_what_was_merged_once_stays_so():
+    """Three centroids, of which the first two are one topic since an earlier version."""
+    there = earlier(shares=(0.7, 0.3))
+    there.centroids, there.topic_of = np.eye(WIDE)[[0, 2, 1]], np.array([0, 0, 1])
+    found = Clustering(Space(*SPACE), np.eye(WIDE)[[1, 2, 0, 3]], np.repeat([2, 1, 0, 3], 4))
+    before = np.array([0] * 4 + [1] * 4 + [2] * 8)
+    assert joined(found, before, Start(there)).topic_of.tolist() == [0, 1, 1, 2]
+    again = moved(there, np.eye(WIDE)[[0, 2, 1, 1]].repeat(4, axis=0), before, found, most=3)
+    assert again.topic_of.tolist() == [0, 0, 1]
+
+
+def test_the_shares_of_a_merged_topic_are_summed_and_the_nearest_direction_counts():
+    found = Clustering(Space(*SPACE), np.eye(WIDE)[:3], np.arange(3), np.array([0, 0, 1]))
+    assert found.summed(np.array([[0.3, 0.3, 0.4]])) == pytest.approx(np.array([[0.6, 0.4]]))
+    assert found.nearness(np.eye(WIDE)[[1, 2]]) == pytest.approx(np.eye(2))
+    first = by_size(
+        Clustering(found.space, found.centroids, np.array([2, 2, 2, 0]), found.joined), 0
+    )
+    assert first.topic_of.tolist() == [0, 1, 1]
+    assert first.centroids.argmax(axis=1)[first.labels].tolist() == [2, 2, 2, 0]
+
+
+def test_a_topic_that_goes_on_moves_half_the_way():
+    """The second one is new, and is where its texts are."""
+    vectors = np.eye(WIDE)[[0] * 4 + [1] * 4 + [3] * 4]
+    before = np.array([0] * 8 + [1] * 4)
+    fresh = Clustering(Space(*SPACE), np.eye(WIDE)[[1, 4]], np.array([0] * 8 + [1] * 4))
+    found = steadied(earlier(), vectors, np.array([0] * 8 + [0] * 4), fresh)
+    assert found.centroids[0] == pytest.approx(np.eye(WIDE)[:2].sum(axis=0) / 2**0.5)
+    assert (found.centroids[1] == fresh.centroids[1]).all()
+    there = earlier()
+    there.centroids = fresh.centroids
+    assert (steadied(there, vectors, before, fresh).centroids == fresh.centroids).all()
+
+
+def test_a_table_is_the_mean_of_two_where_a_topic_goes_on_and_both_know_a_word():
+    """Columns: an earlier topic, now second, and a new one."""
+    there = earlier(
+        temperature=0.5,
+        idf={"tea": 1.0, "old": 1.0},
+        weights=np.array([[2.0, 0.0], [1.0, 1.0]]),
+        intercept=np.array([4.0, 0.0]),
+    )
+    idf, weights = np.array([2.0, 3.0]), np.array([[5.0, 3.0], [7.0, 1.0]])
+    table = Table(["tea", "new"], idf, weights, np.array([1.0, 0.0]))
+    found = Clustering(Space(*SPACE), np.eye(WIDE)[:2], np.array([1, 1, 0]))
+    mean = steadied_table(table, there, np.array([0, 0, 0]), found)
+    assert mean.terms == ["tea", "new"]
+    assert (mean.idf == idf).all()
+    assert mean.weights.tolist() == [[5.0, 2.0], [7.0, 1.0]]
+    assert mean.intercept.tolist() == [1.0, 1.0]
+    assert (half_way(weights, weights.astype(np.float32)) == weights).all()
 
 
 def test_long_entries_are_parted_and_empty_ones_left_out():

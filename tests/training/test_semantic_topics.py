@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from src.errors import UserError
-from src.models.topic_extractor import ENCODER, Encoder, TopicExtractor
+from src.models.topic_extractor import ENCODER, FILES, Encoder, TopicExtractor
 from src.training.family import families
 from src.training.minilm import read_encoder
 from src.training.rows import texts
@@ -124,18 +124,36 @@ def test_an_update_moves_topics_without_their_entries(semantic, fitted, first, t
     assert np.mean(first_ids(fitted, OLD) == first_ids(tmp_path, OLD)) >= 0.9
 
 
-def test_two_topics_are_made_one(semantic, fitted, first, tmp_path):
-    into, gone = (topic["topic_id"] for topic in first.topics[1:3])
+def test_two_topics_are_made_one_though_they_have_little_in_common(
+    semantic, fitted, first, tmp_path
+):
+    likeness = first.centroids @ first.centroids.T
+    generic = [topic["generic"] for topic in first.every_topic]
+    likeness[generic], likeness[:, generic] = 1, 1
+    one, other = np.unravel_index(np.argmin(likeness), likeness.shape)
+    into, gone = (first.every_topic[row]["topic_id"] for row in (one, other))
     model, changes = go_on(semantic, Start(first, merged={gone: into}), OLD, tmp_path)
     assert model.n_topics == 11
     assert gone not in {topic["topic_id"] for topic in model.every_topic}
     assert str(gone) in model.retired
-    was = first_ids(fitted, OLD)
-    now = first_ids(tmp_path, OLD)
-    assert np.mean(now[(was == gone) | (was == into)] == into) > 0.9
+    for entries in (OLD, HELD_OUT):
+        was, now = first_ids(fitted, entries), first_ids(tmp_path, entries)
+        assert np.mean(now[(was == gone) | (was == into)] == into) > 0.95
+        assert np.mean(now[(was != gone) & (was != into)] == into) < 0.05
     (left,) = [change for change in changes if change.change == "left"]
     assert (left.topic_id, left.to_ids) == (gone, [into])
     assert f"{left.topic_name} ({gone}) left; its entries went to" in " ".join(story(changes))
+    (tmp_path / "next").mkdir()
+    later, _ = go_on(semantic, Start(model), OLD, tmp_path / "next")
+    assert later.n_topics == 11
+    was, now = first_ids(fitted, OLD), first_ids(tmp_path / "next", OLD)
+    assert np.mean(now[(was == gone) | (was == into)] == into) > 0.95
+
+
+def test_a_fit_that_follows_an_equal_one_gives_its_bytes(semantic, fitted, first, tmp_path):
+    go_on(semantic, Start(first), OLD, tmp_path)
+    files = [[(folder / f).read_bytes() for f in FILES] for folder in (fitted, tmp_path)]
+    assert files[0] == files[1]
 
 
 def test_a_topic_that_is_not_there_cannot_be_merged(semantic, first, tmp_path):

@@ -30,7 +30,9 @@ def named(entries, near=None, given_names=("", ""), other=OTHER):
 
     labels = [0] * len(entries) + [1] * len(other)
     centroids = np.array([[1.0, 0.0], [0.8, 0.6]])
-    return name_topics([*entries, *other], labels, centroids, place, STOP, list(given_names))
+    return name_topics(
+        [*entries, *other], labels, lambda some: place(some) @ centroids.T, STOP, list(given_names)
+    )
 
 
 def test_a_noun_comes_before_a_verb_that_is_more_frequent_and_nearer():
@@ -104,7 +106,7 @@ def test_names_that_are_given_stay_and_no_other_topic_takes_them():
 
 
 def test_nothing_has_no_names():
-    assert name_topics([], [], np.eye(2), lambda found: np.eye(2), STOP, ["", "x"]) == ["", "x"]
+    assert name_topics([], [], lambda found: np.eye(2), STOP, ["", "x"]) == ["", "x"]
 
 
 def test_phrases_hold_content_at_both_ends_and_their_texts():
@@ -152,7 +154,11 @@ def test_names_are_unique_short_and_of_the_topics_own_texts(seed, n_topics, long
     ]
     given_names = [draw.choice(["", "", "", f"given {i}"]) for i in range(n_topics)]
     centroids = placed([f"topic {i}" for i in range(n_topics)])
-    names = name_topics(entries, labels, centroids, placed, STOP, given_names)
+
+    def near(found):
+        return placed(found) @ centroids.T
+
+    names = name_topics(entries, labels, near, STOP, given_names)
     assert len(names) == n_topics
     known = [name for name in names if name]
     assert len({*known}) == len(known)
@@ -168,7 +174,7 @@ def test_names_are_unique_short_and_of_the_topics_own_texts(seed, n_topics, long
             }
             assert longer > 1 or {*name.split()} <= own | {"and"}  # a long one may be cut
             assert not {*name.split()[-1:]} & GENERAL
-    assert names == name_topics(entries, labels, centroids, placed, STOP, given_names)
+    assert names == name_topics(entries, labels, near, STOP, given_names)
 
 
 def test_what_is_longer_than_a_name_names_nothing():
@@ -184,6 +190,7 @@ def test_what_is_longer_than_a_name_names_nothing():
     others = [["it", "was"]] * 40
     centroids = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
     names = name_topics(
-        [*entries, *others], [*labels, *[2] * 40], centroids, place, STOP, ["", "", ""]
+        *([*entries, *others], [*labels, *[2] * 40]),
+        *(lambda some: place(some) @ centroids.T, STOP, ["", "", ""]),
     )
     assert names[:2] == ["", ""]  # too long for a name, and nothing else is near
