@@ -18,7 +18,7 @@ def run(call: Call) -> int:
         console.say_json({"steps": [done.as_dict() for done in rows]})
     else:
         for done in rows:
-            console.say(console.row(done.job.title, done.outcome, done.reason))
+            console.say_row(done.job.title, done.outcome, done.reason)
     return 0
 
 
