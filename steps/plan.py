@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from src.pipeline.answers import PlanAnswer
 from src.pipeline.step import Call, Command
 from steps.main import MainParams, checked
 
@@ -23,5 +24,10 @@ def run(call: Call) -> int:
 
 
 ENTRY = Command(
-    "plan", "Show what main would run and why; nothing runs", MainParams, run, over_steps=True
+    "plan",
+    "Show what main would run and why; nothing runs",
+    MainParams,
+    run,
+    over_steps=True,
+    answer=PlanAnswer,
 )

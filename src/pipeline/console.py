@@ -20,7 +20,9 @@ from typing import Any
 from src.errors import UserError
 from src.pipeline.patience import without_password
 
-SCHEMA = 1  # of what `--json` prints; a field that is taken away or changes its meaning counts it up
+SCHEMA = (
+    1  # of what `--json` prints; a field that is taken away or changes its meaning counts it up
+)
 COLOURS = {"done": 32, "run": 33, "reuse": 2, "refused": 33, "failed": 31, "killed": 31}
 NARROWEST = 30
 

@@ -135,9 +135,7 @@ def table(stream: int, title: str, later: list[str]) -> Iterator[Callable[[str],
             yield lambda line: doing.hear(without_password(line), time.monotonic())
 
 
-def drawn(
-    title: str, later: list[str], doing: Doing, start: float, now: float
-) -> RenderableType:
+def drawn(title: str, later: list[str], doing: Doing, start: float, now: float) -> RenderableType:
     """Lay the table out: what runs, with its bar below its words, then what waits."""
     from rich.console import Group
     from rich.progress_bar import ProgressBar

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import dataclasses
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, get_type_hints
 
+from src.pipeline.answers import StepAnswer, shape
+from src.pipeline.console import SCHEMA
 from src.pipeline.jobs import Options
 from src.pipeline.space import space_of
 from src.pipeline.step import ROOT, Command, Step, all_steps, build, entry_points, fields_of
@@ -115,7 +117,7 @@ def overview(known: Mapping[str, Step | Command]) -> str:
     """Write the help of `python -m steps`."""
     rows = "".join(f"  {name:<10} {entry.help}\n" for name, entry in known.items())
     return (
-        "usage: python -m steps NAME [-P name=value …] [--json] [--help]\n\n"
+        "usage: python -m steps NAME [-P name=value …] [--json] [--quiet] [--verbose] [--help]\n\n"
         f"{rows}\nThe same from anywhere: mlflow run <folder or git URI> -e NAME -P name=value\n"
         "Exit codes: 0 done, 1 failed, 2 a mistake to put right, 3 finished with a verdict against."
     )
@@ -123,7 +125,9 @@ def overview(known: Mapping[str, Step | Command]) -> str:
 
 def usage(entry: Step | Command, typed: Mapping[str, str]) -> str:
     """Write the help of one entry point, with the parameters of the parts that were picked."""
-    text = f"usage: python -m steps {entry.name} [-P name=value …] [--json]\n\n{entry.help}\n\n"
+    bare = entry.words if isinstance(entry, Command) else ()
+    called = " ".join([entry.name, *(f"[{word}]" for word in bare)])
+    text = f"usage: python -m steps {called} [-P name=value …] [--json]\n\n{entry.help}\n\n"
     text += "".join(help_rows(lines(entry)))
     if isinstance(entry, Step):
         parts = entry.parts(build(entry.params, typed))
@@ -135,6 +139,10 @@ def usage(entry: Step | Command, typed: Mapping[str, str]) -> str:
                     f"\nParameters of {getattr(part.value, 'name', 'going on from a version')}:\n\n"
                 )
                 text += "".join(help_rows(extra))
+    answer = StepAnswer if isinstance(entry, Step) else entry.answer
+    if answer:
+        text += f"\n--json prints schema {SCHEMA}, an object of:\n\n"
+        text += "".join(f"  {name}: {shape(of)}\n" for name, of in get_type_hints(answer).items())
     return text.rstrip()
 
 
