@@ -199,19 +199,19 @@ def needed(store: Store, ours: Iterable[Run]) -> Needs:
         for run in results
         if read_key(run.data.tags).inputs.get("candidate", "none") in judged
     )
-    needs.add(run.info.run_id for run in reusable(results))
+    needs.add(run.info.run_id for run in list(reusable(results, needs.runs.values())))
     return needs
 
 
-def reusable(results: list[Run]) -> Iterator[Run]:
+def reusable(results: list[Run], kept: Iterable[Run]) -> Iterator[Run]:
     """Give the sealed results that `main` could reuse, of `results` that are newest first.
 
     These are the newest of each key that code and environment of now would make, and the newest
     of the same step, parameters and inputs whoever made it, so that a change can be accepted;
-    but not those whose own inputs nothing makes any more.
+    but not those whose own inputs nothing makes any more, unless what made them is `kept` anyway.
     """
     groups, digests = set[str](), set[str]()
-    there, gone = set[str](), set[str]()
+    there, gone = {digest for run in kept for digest in made_by(run)}, set[str]()
     by_step: dict[str, list[tuple[Run, Key]]] = {name: [] for name in all_steps()}
     for run in results:
         key = read_key(run.data.tags)
@@ -224,11 +224,17 @@ def reusable(results: list[Run]) -> Iterator[Run]:
             group = json.dumps([key.step, dict(key.params), dict(key.inputs)], sort_keys=True)
             newest = group not in groups or (not seals <= digests and of_now(key))
             keep = newest and not (read & gone) - there
-            (there if keep else gone).update(o.digest for o in seal_of(run).outputs.values())
+            (there if keep else gone).update(made_by(run))
             if keep:
                 yield run
             groups.add(group)
             digests |= seals
+
+
+def made_by(run: Run) -> list[str]:
+    """Give the digests of what a run made; none where it was not sealed."""
+    seal = seal_of(run)
+    return [output.digest for output in seal.outputs.values()] if seal else []
 
 
 def of_now(key: Key) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -158,7 +158,8 @@ def version_thing(version: Version, store: Store) -> Thing:
         for name in reads:
             waiting += MENTIONED.findall(run.data.params.get(name, ""))
     last = get(store, version.tags.get("run.register") or version.tags.get("run.promote", ""))
-    return Thing(f"{version.name}/{version.number}", found, last, version)
+    runs = {title(run): run for run in ordered(found.values())}
+    return Thing(f"{version.name}/{version.number}", runs, last, version)
 
 
 def thing(run: Run, store: Store) -> Thing:
@@ -176,10 +177,15 @@ def stages(run: Run, store: Store) -> list[Run]:
     known = {of.info.run_id for of in found}
     below = every(store, f"tags.`{PARENT}` = '{run.info.run_id}'")
     found += [of for of in below if of.info.run_id not in known and STEP in of.data.tags]
+    return ordered(found)
+
+
+def ordered(runs: Iterable[Run]) -> list[Run]:
+    """Put the runs of steps in the order in which these run; other runs are left out."""
     order = list(all_steps())
     return sorted(
-        (of for of in found if of.data.tags.get(STEP) in order),
-        key=lambda of: (order.index(of.data.tags[STEP]), title(of)),
+        (run for run in runs if run.data.tags.get(STEP) in order),
+        key=lambda run: (order.index(run.data.tags[STEP]), title(run)),
     )
 
 

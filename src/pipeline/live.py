@@ -38,6 +38,8 @@ class Doing:
         How far it is; `total` is 0 where nobody knows.
     unit
         What is counted, so that one count is not taken for another's progress.
+    what
+        The word for it, where it was said.
     since
         When this count was first heard, and what it was then.
     heard
@@ -48,6 +50,7 @@ class Doing:
     done: int = 0
     total: int = 0
     unit: str = ""
+    what: str = ""
     since: tuple[float, int] = (0.0, 0)
     heard: float = 0.0
 
@@ -69,6 +72,7 @@ class Doing:
         if unit != self.unit or done < self.done:
             self.since = (now, done)
         self.unit, self.done, self.total, self.heard = unit, done, total, now
+        self.what = "" if total else rest
 
     @property
     def rate(self) -> float:
@@ -80,7 +84,7 @@ class Doing:
         """Say the rate and the time left, where the step does not say them itself."""
         found = list[str]()
         if self.rate and "/s" not in self.said and self.rate >= 1:
-            found.append(f"{self.rate:,.0f}/s")
+            found.append(f"{self.rate:,.0f} {self.what}/s".replace(" /s", "/s"))
         if self.rate and self.total and " left" not in self.said:
             left = (self.total - self.done) / self.rate - (now - self.heard)
             found.append(f"{clock(max(left, 0.0))} left")
@@ -146,7 +150,7 @@ def drawn(title: str, later: list[str], doing: Doing, start: float, now: float) 
     for width in (20, 8, 8):
         grid.add_column(width=width, no_wrap=True)
     grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
-    below = list[RenderableType]()
+    below: list[RenderableType] = []
     measures = doing.measures(now)
     if doing.total:
         line = Table.grid(padding=(0, 2, 0, 0))
