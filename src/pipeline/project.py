@@ -14,6 +14,7 @@ from src.pipeline.space import space_of
 from src.pipeline.step import ROOT, Command, Step, all_steps, build, entry_points, fields_of
 
 NAME = "journal-models"
+YAML_TRUTHS = {"yes", "no", "on", "off"}  # words that YAML takes for true or false
 Field = dataclasses.Field[Any]
 
 
@@ -65,7 +66,8 @@ def render_mlproject() -> str:
         text += f"  {name}:\n    parameters:\n"
         for p in lines(entry):
             default = p.default if p.kind == "float" else f'"{p.default}"'
-            text += f"      {p.name}: {{type: {p.kind}, default: {default}}}\n"
+            key = f'"{p.name}"' if p.name in YAML_TRUTHS else p.name
+            text += f"      {key}: {{type: {p.kind}, default: {default}}}\n"
         given = " ".join(f"--{p.name} {{{p.name}}}" for p in lines(entry))
         text += f'    command: "python -m steps {name} {given}"\n'
     return text

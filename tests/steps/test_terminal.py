@@ -58,7 +58,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     folder = tmp_path_factory.mktemp("terminal")
     journal = write_csv(folder / "journal.csv", made_up_entries(600))
     place = Place(copy_project(folder), journal, f"sqlite:///{folder}/mlflow.db")
-    for words in ((), ("-P", "seed=8"), ("-P", "force=evaluate")):
+    for words in ((), ("-P", "seed=8"), ("-P", "seed=8", "-P", "force=evaluate")):
         done = place.main(*words)
         assert done.returncode in (0, 3), done.stdout + done.stderr
     unlabelled = [{"journal_text": row["journal_text"]} for row in made_up_entries(60)]
