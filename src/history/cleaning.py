@@ -94,8 +94,15 @@ class Needs:
     models: set[str] = field(default_factory=set)
     seen: set[str] = field(default_factory=set)
 
-    def add(self, run_ids: Iterable[str], models: Iterable[str] = ()) -> None:
-        """Take up runs and models with everything that they rest on."""
+    def add(self, run_ids: Iterable[str], models: Iterable[str] = (), read: bool = True) -> None:
+        """Take up runs and models with everything that they rest on.
+
+        Parameters
+        ----------
+        read
+            Whether what they have read counts, or only what their seals name: what they made,
+            wherever that lies, and the model that they judged.
+        """
         from mlflow.exceptions import MlflowException
 
         waiting, named = list(run_ids), list(models)
@@ -115,14 +122,17 @@ class Needs:
             if (run := get(self.store, run_id)) is None:  # a digest, or deleted for good
                 continue
             self.runs[run_id] = run
-            said = json.dumps([list(mentions(run))])
+            said = json.dumps(list(mentions(run, read)))
             waiting += [a or b for a, b in RUNS.findall(said)]
             named += MODELS.findall(said)
 
 
-def mentions(run: Run) -> Iterator[str]:
+def mentions(run: Run, read: bool) -> Iterator[str]:
     """Give what a run says it rests on: its parameters, its inputs, and its tags with the seal."""
     tags = run.data.tags
+    if not read:
+        yield from (value for name, value in tags.items() if name.startswith(SEAL))
+        return
     yield from run.data.params.values()
     yield from (value for name, value in tags.items() if name not in LOOSE)
     if run.inputs:
@@ -199,7 +209,9 @@ def needed(store: Store, ours: Iterable[Run]) -> Needs:
         for run in results
         if read_key(run.data.tags).inputs.get("candidate", "none") in judged
     )
-    needs.add(run.info.run_id for run in list(reusable(results, needs.runs.values())))
+    # What such a result has read is made by another that stays: its own copy may go.
+    found = list(reusable(results, needs.runs.values()))
+    needs.add((run.info.run_id for run in found), read=False)
     return needs
 
 

@@ -104,7 +104,7 @@ def find_run(prefix: str, store: Store) -> Run:
             return store.client.get_run(prefix)
         except MlflowException as error:
             raise UserError(f"there is no run {prefix}.", newest_names(store)) from error
-    found = [run for run in every(store) if run.info.run_id.startswith(prefix)]
+    found = list(every(store, f"attributes.run_id LIKE '{prefix}%'"))
     if not found:
         raise UserError(f"no run begins with {prefix}.", newest_names(store))
     if len(found) > 1:

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 OF = re.compile(r"(\d[\d,]*) of (\d[\d,]*)")
 COUNT = re.compile(r"(\d[\d,]*) (rows|entries|texts|words)\b(?!/s)")
-NOISE = re.compile(r"[a-z]+ {2,}(run|reuse) |\d{4}[/-]\d\d[/-]\d\d |=== |\s*warnings?\.warn|.*Warning: ")
+NOISE = re.compile(
+    r"[a-z]+ {2,}(run|reuse) |\d{4}[/-]\d\d[/-]\d\d |=== |\s*warnings?\.warn|.*Warning: "
+)
 BAR = 14
 FADE = 4  # of a second: how often the table is drawn
 

@@ -13,10 +13,14 @@ import mlflow
 import pandas as pd
 import pytest
 
-from src.history.cleaning import remove
+from src.history.cleaning import clean, plan, remove
+from src.history.past import find
 from src.pipeline.answers import fits
+from src.pipeline.runs import Store
 from src.pipeline.step import Command, entry_points
 from tests.fakes import copy_project, made_up_entries, run_steps, tracking, write_csv
+from tests.services import own_folder
+from tools.serve import mlflow_server
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -173,3 +177,24 @@ def test_artifacts_on_s3_are_removed_and_no_others(
     remove(places[0])
     assert get_artifact_repository(places[0]).list_artifacts() == []
     assert [i.path for i in get_artifact_repository(places[1]).list_artifacts()] == ["entries"]
+
+
+def test_artifacts_behind_a_server_are_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        own_folder() as folder,
+        mlflow_server(folder, f"sqlite:///{folder}/mlflow.db") as uri,
+        tracking(uri),
+    ):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+        store = Store()
+        tags = {"pipeline.step": "ingest"}
+        ids = [store.client.create_run("0", tags=tags).info.run_id for _ in range(2)]
+        for run_id, status in zip(ids, ("FAILED", "FINISHED"), strict=True):
+            store.client.log_text(run_id, "part", "entries/part.txt")
+            store.client.set_terminated(run_id, status)
+        (removal,) = plan(store).removals
+        assert (removal.run.info.run_id, removal.why, removal.size) == (ids[0], "failed", 4)
+        clean(plan(store), store)
+        assert [len(store.client.list_artifacts(run_id)) for run_id in ids] == [0, 1]
+        assert plan(store).removals == ()
+        assert find(ids[1][:12], store).name.startswith(ids[1][:8])
