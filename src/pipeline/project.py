@@ -121,6 +121,7 @@ def overview(known: Mapping[str, Step | Command]) -> str:
     return (
         "usage: python -m steps NAME [-P name=value …] [--json] [--quiet] [--verbose] [--help]\n\n"
         f"{rows}\nThe same from anywhere: mlflow run <folder or git URI> -e NAME -P name=value\n"
+        "--quiet says errors and the last result; --verbose all that steps print. NO_COLOR holds.\n"
         "Exit codes: 0 done, 1 failed, 2 a mistake to put right, 3 finished with a verdict against."
     )
 
