@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from src.errors import UserError
+from src.pipeline.answers import MainAnswer
 from src.pipeline.backends import read_backends
 from src.pipeline.jobs import Job, make_jobs
 from src.pipeline.step import Call, Command, build, fields_of, nearest, param
@@ -55,4 +56,5 @@ ENTRY = Command(
     MainParams,
     run,
     over_steps=True,
+    answer=MainAnswer,
 )

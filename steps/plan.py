@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from src.pipeline.answers import PlanAnswer
 from src.pipeline.step import Call, Command
 from steps.main import MainParams, checked
 
@@ -19,12 +20,17 @@ def run(call: Call) -> int:
         console.say_json({"steps": [done.as_dict() for done in rows]})
     else:
         for done in rows:
-            console.say(console.row(done.job.title, done.outcome, done.reason))
+            console.say_row(done.job.title, done.outcome, done.reason)
         if chain.halted:
             console.say(chain.halted)
     return 0
 
 
 ENTRY = Command(
-    "plan", "Show what main would run and why; nothing runs", MainParams, run, over_steps=True
+    "plan",
+    "Show what main would run and why; nothing runs",
+    MainParams,
+    run,
+    over_steps=True,
+    answer=PlanAnswer,
 )

@@ -19,12 +19,13 @@ from src.pipeline.jobs import check_step
 from src.pipeline.passwords import refuse_passwords
 from src.pipeline.project import overview, usage
 from src.pipeline.results import ENTRY_POINT, FAILURE
-from src.pipeline.step import Call, Step, all_steps, entry_points, nearest, read_arguments
+from src.pipeline.step import Call, Command, Step, all_steps, entry_points, nearest, read_arguments
 from src.pipeline.stopping import DRIVER, Stopped, stoppable
 
 DONE, FAILED, MISTAKE, REFUSED, INTERRUPTED = 0, 1, 2, 3, 130
 HELP = {"--help", "-h"}
-FLAGS = HELP | {"--json"}
+QUIET, VERBOSE = {"--quiet", "-q"}, {"--verbose", "-v"}
+FLAGS = HELP | QUIET | VERBOSE | {"--json"}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -39,10 +40,12 @@ def main(arguments: Sequence[str]) -> int:
             code = dispatch(arguments)
     except KeyboardInterrupt as error:
         why = str(error) or "interrupted"
-        console.progress(f"{why}: what was sealed is kept, the rest runs again next time.")
+        console.alarm(f"{why}: what was sealed is kept, the rest runs again next time.")
         with suppress(Exception):
             note_stop(why)
         return error.code if isinstance(error, Stopped) else INTERRUPTED
+    finally:
+        console.say_last()
     return DONE if code == REFUSED and under_launcher else code
 
 
@@ -50,14 +53,15 @@ def dispatch(arguments: Sequence[str]) -> int:
     """Find the entry point, run it, and say what went wrong."""
     flags = {word for word in arguments if word in FLAGS}
     words = [word for word in arguments if word not in FLAGS]
+    console.choose(quiet=bool(flags & QUIET), verbose=bool(flags & VERBOSE))
     try:
         refuse_passwords(arguments)
     except UserError as error:
         console.complain(error)
         if launched():
-            from src.pipeline.forgetting import forget
+            from src.pipeline.deletion import delete_for_good
 
-            console.progress(f"       {forget(launcher_run())}")
+            console.progress(f"       {delete_for_good(launcher_run())}")
         return MISTAKE
     try:
         check_environment()
@@ -69,7 +73,8 @@ def dispatch(arguments: Sequence[str]) -> int:
             raise UserError(f"unknown step {words[0]!r}.", nearest(words[0], known))
         entry = known[words[0]]
         # MLflow hands on an optional value that was not given as an empty one.
-        typed = {name: value for name, value in read_arguments(words[1:]).items() if value}
+        bare = entry.words if isinstance(entry, Command) else ()
+        typed = {name: value for name, value in read_arguments(words[1:], bare).items() if value}
         if flags & HELP:
             console.say(usage(entry, typed))
             return DONE
@@ -85,8 +90,8 @@ def dispatch(arguments: Sequence[str]) -> int:
             console.complain(known_fault)
             note_failure(error, ["steps", *arguments])
             return MISTAKE
-        console.progress(traceback.format_exc().rstrip())
-        console.progress(f"error: {one_line(error)}")
+        console.alarm(traceback.format_exc().rstrip())
+        console.alarm(f"error: {one_line(error)}")
         note_failure(error, ["steps", *arguments])
         return FAILED
 
@@ -134,5 +139,5 @@ def run_step(step: Step, typed: Mapping[str, str], as_json: bool) -> int:
         head = {"step": step.name, "outcome": outcome, "run_id": result.run_id}
         console.say_json({**head, "summary": summary, "outputs": outputs})
     else:
-        console.say(console.row(step.name, outcome, f"run {result.run_id}", summary))
+        console.say_row(step.name, outcome, f"run {result.run_id}", summary)
     return REFUSED if result.details.get("refused") else DONE

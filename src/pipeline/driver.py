@@ -167,6 +167,11 @@ class Chain:
             self.halted = f"Stopped: nothing is made from what {done.job.title} refused."
         return bool(self.halted)
 
+    def behind(self, job: Job) -> list[str]:
+        """Name the jobs that come after one."""
+        titles = [other.title for other in self.jobs]
+        return titles[titles.index(job.title) + 1 :]
+
     def take(self, job: Job, parent_id: str, reason: str) -> Sealed:
         """Take the last result as good, since the author of the change vouches for it."""
         key = key_for(job.step, job.typed, self.inputs(job) or {})
@@ -203,7 +208,7 @@ class Chain:
         if job.backend.name != LOCAL:
             parameters["parent"] = parent_id
         for _ in range(ATTEMPTS):
-            with console.captured() as output:
+            with console.captured(title=job.title, later=self.behind(job)) as output:
                 finished = self.store.start(job.step.name, job.title, parameters, job.backend)
             if finished:
                 break
@@ -301,8 +306,11 @@ def drive(chain: Chain, title: str, as_json: bool) -> int:
     failed = ""
 
     def tell(done: Done) -> None:
-        if not as_json:
-            console.say(console.row(done.job.title, *words(done)))
+        # What is about to run is on the live table, where there is one.
+        watched = done.result is None and console.watched()
+        if not as_json and not watched:
+            address = place_of(store, done.result.run_id) if done.result else ""
+            console.say_row(done.job.title, *words(done), address=address)
 
     store.close_stale()
     with Parent(store, title) as parent:
@@ -334,6 +342,8 @@ def drive(chain: Chain, title: str, as_json: bool) -> int:
         console.say_json({"run_id": recorded or None, "steps": steps})
     elif chain.halted or not ran:
         console.say(chain.halted or NOTHING)
+    else:
+        console.progress(f"Its card: python -m steps show {recorded[:8]}")
     return 3 if any(done.refused for done in finished) else 0
 
 
@@ -353,6 +363,17 @@ def log_card(chain: Chain, title: str, finished: Iterable[Done], failed: str, ru
         store.client.log_text(run_id, html, FILE)
 
 
+def place_of(store: Store, run_id: str) -> str:
+    """Say where a run can be looked at: on the tracking server, else its card on this machine."""
+    if not console.terminal(sys.stdout):
+        return ""
+    from src.pipeline.opening import address_of
+
+    with suppress(Exception):  # a link is no reason to fail
+        return address_of(store, run_id)
+    return ""
+
+
 def words(done: Done) -> tuple[str, str]:
     """Show a job's state in two cells: before it runs, when it is done, when it is reused."""
     if done.result is None:
@@ -360,7 +381,7 @@ def words(done: Done) -> tuple[str, str]:
     summary = done.result.details.get("summary", "")
     if done.outcome == "reuse":
         return "reuse", f"{done.reason}  {summary}"
-    return "done", f"{done.seconds:.1f} s  {summary}"
+    return "refused" if done.refused else "done", f"{done.seconds:.1f} s  {summary}"
 
 
 def record(finished: Iterable[Done], experiment_id: str) -> tuple[dict[str, str], str]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 NOTE = "mlflow.note.content"  # the tag that the tracking UI shows as a run's description
 MARK = "reused.md"  # the artifact that says of a run that it is a reuse; the UI renders it
+CARD = "card.html"  # the artifact that shows what a run has come to
 HIDDEN = ".artifact.uploading."  # what MLflow does not list: files that are being written
 T = TypeVar("T")
 
@@ -124,6 +125,19 @@ def sealed(run: PastRun | None) -> Sealed | None:
     if run is None or run.status != "FINISHED":
         return None
     return read_seal(run.run_id, run.tags, run.ended)
+
+
+def address_of(store: Store, run_id: str) -> str:
+    """Say where a run can be looked at: on a tracking server, else its card where it lies here."""
+    uri = tracking_uri()
+    if uri.startswith(("http://", "https://")):
+        if "@" in uri:
+            return ""
+        return f"{uri.rstrip('/')}/#/experiments/{store.experiment_id}/runs/{run_id}"
+    found = reader(uri)
+    folder = local_path(found.artifacts(run_id)) if isinstance(found, SqliteReader) else None
+    card = folder / CARD if folder else None
+    return card.as_uri() if card and card.is_absolute() and card.is_file() else ""
 
 
 def open_store() -> Store:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import ast
 import dataclasses
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, get_type_hints
 
+from src.pipeline.answers import StepAnswer, shape
+from src.pipeline.console import SCHEMA
 from src.pipeline.jobs import Options
 from src.pipeline.space import space_of
 from src.pipeline.step import ROOT, Command, Step, all_steps, build, entry_points, fields_of
 
 NAME = "journal-models"
+YAML_TRUTHS = {"yes", "no", "on", "off"}  # words that YAML takes for true or false
 Field = dataclasses.Field[Any]
 
 
@@ -63,7 +66,8 @@ def render_mlproject() -> str:
         text += f"  {name}:\n    parameters:\n"
         for p in lines(entry):
             default = p.default if p.kind == "float" else f'"{p.default}"'
-            text += f"      {p.name}: {{type: {p.kind}, default: {default}}}\n"
+            key = f'"{p.name}"' if p.name in YAML_TRUTHS else p.name
+            text += f"      {key}: {{type: {p.kind}, default: {default}}}\n"
         given = " ".join(f"--{p.name} {{{p.name}}}" for p in lines(entry))
         text += f'    command: "python -m steps {name} {given}"\n'
     return text
@@ -115,15 +119,18 @@ def overview(known: Mapping[str, Step | Command]) -> str:
     """Write the help of `python -m steps`."""
     rows = "".join(f"  {name:<10} {entry.help}\n" for name, entry in known.items())
     return (
-        "usage: python -m steps NAME [-P name=value …] [--json] [--help]\n\n"
+        "usage: python -m steps NAME [-P name=value …] [--json] [--quiet] [--verbose] [--help]\n\n"
         f"{rows}\nThe same from anywhere: mlflow run <folder or git URI> -e NAME -P name=value\n"
+        "--quiet says errors and the last result; --verbose all that steps print. NO_COLOR holds.\n"
         "Exit codes: 0 done, 1 failed, 2 a mistake to put right, 3 finished with a verdict against."
     )
 
 
 def usage(entry: Step | Command, typed: Mapping[str, str]) -> str:
     """Write the help of one entry point, with the parameters of the parts that were picked."""
-    text = f"usage: python -m steps {entry.name} [-P name=value …] [--json]\n\n{entry.help}\n\n"
+    bare = entry.words if isinstance(entry, Command) else ()
+    called = " ".join([entry.name, *(f"[{word}]" for word in bare)])
+    text = f"usage: python -m steps {called} [-P name=value …] [--json]\n\n{entry.help}\n\n"
     text += "".join(help_rows(lines(entry)))
     if isinstance(entry, Step):
         parts = entry.parts(build(entry.params, typed))
@@ -135,6 +142,10 @@ def usage(entry: Step | Command, typed: Mapping[str, str]) -> str:
                     f"\nParameters of {getattr(part.value, 'name', 'going on from a version')}:\n\n"
                 )
                 text += "".join(help_rows(extra))
+    answer = StepAnswer if isinstance(entry, Step) else entry.answer
+    if answer:
+        text += f"\n--json prints schema {SCHEMA}, an object of:\n\n"
+        text += "".join(f"  {name}: {shape(of)}\n" for name, of in get_type_hints(answer).items())
     return text.rstrip()
 
 

@@ -169,6 +169,10 @@ class Command:
         Does it; gives the exit code.
     over_steps
         Whether it works on the steps, and so takes their parameters as well.
+    words
+        The parameters that may be typed as bare words, in this order.
+    answer
+        A TypedDict: what it prints with `--json`.
     """
 
     name: str
@@ -176,6 +180,8 @@ class Command:
     params: type
     run: Callable[[Call], int]
     over_steps: bool = False
+    words: tuple[str, ...] = ()
+    answer: type | None = None
 
 
 @dataclass(frozen=True)
@@ -289,8 +295,13 @@ def content_of(params: Any) -> dict[str, Value]:
     }
 
 
-def read_arguments(arguments: Iterable[str]) -> dict[str, str]:
+def read_arguments(arguments: Iterable[str], words: Iterable[str] = ()) -> dict[str, str]:
     """Read `--name value`, `--name=value` and `-P name=value` into typed values by name.
+
+    Parameters
+    ----------
+    words
+        Names of the values that may stand there bare, in this order.
 
     Raises
     ------
@@ -298,7 +309,7 @@ def read_arguments(arguments: Iterable[str]) -> dict[str, str]:
         An argument is none of these, lacks its value, or is given twice.
     """
     typed = dict[str, str]()
-    queue = list(arguments)
+    queue, bare = list(arguments), list(words)
     while queue:
         word = queue.pop(0)
         if word in {"-P", "--param-list"} and queue:
@@ -307,6 +318,8 @@ def read_arguments(arguments: Iterable[str]) -> dict[str, str]:
             name, mark, value = word[2:].partition("=")
             if not mark and queue:
                 mark, value = "=", queue.pop(0)
+        elif bare and word and not word.startswith("-"):
+            name, mark, value = bare.pop(0), "=", word
         else:
             name, mark, value = word, "", ""
         if not mark or not name:

@@ -13,7 +13,7 @@ SQLITE = "sqlite:///"
 SECONDS_TO_WAIT = 60.0
 
 
-def forget(run_id: str) -> str:
+def delete_for_good(run_id: str) -> str:
     """Remove a run with its parameters, tags and artifacts, as `mlflow gc` does.
 
     Returns

@@ -1,0 +1,1 @@
+"""What was run before: found by the words people type, shown, compared, and cleaned away."""
