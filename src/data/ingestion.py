@@ -17,7 +17,7 @@ from src.data.mending import menders
 from src.data.privacy import pseudonym
 from src.data.profile import Profile, Profiler
 from src.data.raw import note_of
-from src.data.schema import ENTRIES
+from src.data.schema import ENTRIES, PRIVACY
 from src.data.sources import IngestParams, Reading, find
 
 NOTES = 3  # of a source that are told
@@ -153,7 +153,9 @@ def ingest(
 
     go_on = source.read_on if reading else None
     tables = go_on(params, reading) if go_on and reading else source.read(params)
-    ENTRIES.write(folder, profiler.watch(cleaner.clean(watched(tables))))
+    said = {PRIVACY: privacy} if privacy != "off" else None
+    batches = (batch.replace_schema_metadata(said) for batch in cleaner.clean(watched(tables)))
+    ENTRIES.write(folder, profiler.watch(batches))
     return IngestReport(
         rows=cleaner.rows,
         entries=cleaner.entries,

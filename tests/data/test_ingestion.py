@@ -78,3 +78,31 @@ def test_nothing_is_written_where_something_is_wrong(
         ingest(FileParams(source=str(file)), tmp_path / "entries")
     assert "SECRET" not in caught.value.message + caught.value.hint
     assert not list((tmp_path / "entries").iterdir())
+
+
+@pytest.mark.slow
+def test_what_identifies_people_is_not_stored_unless_asked_for(tmp_path: Path) -> None:
+    file = tmp_path / "diary.csv"
+    file.write_text(
+        "id,text,topics\n"
+        "anna@example.com,Wrote to anna@example.com about the rent,money;anna@example.com\n"
+        "7,Called my sister Margaret today,family\n"
+    )
+    found = {}
+    for privacy in ("", "standard", "off"):
+        folder = tmp_path / (privacy or "usual")
+        report = ingest(FileParams(source=str(file), privacy=privacy), folder)
+        entries = ENTRIES.read(folder)
+        found[privacy] = entries.to_pylist()
+        level = (entries.schema.metadata or {}).get(b"privacy")
+        assert level == {"": b"strict", "standard": b"standard", "off": None}[privacy]
+        assert bool(report.replaced) == (privacy != "off")
+        if privacy != "off":
+            stored = str(found[privacy])
+            assert "anna@" not in stored
+            assert "<EMAIL>" in found[privacy][0]["text"]
+            assert found[privacy][0]["topics"] == ["money", "<EMAIL>"]
+            assert found[privacy][1]["id"] == "7"
+    assert "Margaret" not in found[""][1]["text"]
+    assert "Margaret" in found["standard"][1]["text"]
+    assert found["off"][0]["id"] == "anna@example.com"
