@@ -59,6 +59,9 @@ bench-topics: $(VENV)/.test ## Measure topic models beside peers (DATA=<folder o
 bench-ingest: $(VENV)/.main ## Measure ingest and split at up to 10 million entries, beside pandas and polars
 	python -m benchmarks.ingest $(ARGS)
 
+bench-postgresql: $(VENV)/.test ## Measure a first and a later ingest of a million journals from PostgreSQL
+	python -m benchmarks.ingest_postgresql
+
 bench-deidentification: $(VENV)/.main ## Measure what de-identification finds, and what it costs
 	python -m benchmarks.deidentification
 
@@ -102,4 +105,4 @@ $(VENV)/.test: $(VENV)/.main requirements-test.txt
 	$(INSTALL) -r pyproject.toml --all-extras -r requirements-test.txt
 	touch $@
 
-.PHONY: help main plan test soak bench-serve bench-rerun bench-sentiment bench-topics bench-ingest bench-deidentification lint ui server docs lock clean
+.PHONY: help main plan test soak bench-serve bench-rerun bench-sentiment bench-topics bench-ingest bench-postgresql bench-deidentification lint ui server docs lock clean
