@@ -40,9 +40,10 @@ authors, a twentieth copies of others as they are or with a word more) in a parq
 `ingest` and `split` as the steps run them, without the tracking store: normalised text, checked
 columns, exact and near-duplicates, whole authors on one side, parquet written and checked; with
 `languages=any`, as invented words are of no language, and with `privacy=off`, as the others look
-for nothing to hide, or `strict` where that is said. pandas and polars are scripts that do as much of it as these have ready: white space, empty and equal
-texts, equal ids, labels from scores, pseudonyms, whole authors on one side, parquet. They look for
-no near-duplicates; at {near:,} entries datasketch's MinHash LSH is added to pandas. {where}.
+for nothing to hide, or `strict` where that is said. pandas and polars are scripts that do as much
+of it as these have ready: white space, empty and equal texts, equal ids, labels from scores,
+pseudonyms, whole authors on one side, parquet. They look for no near-duplicates; at {near:,}
+entries datasketch's MinHash LSH is added to pandas. {where}.
 A figure is of one run, at {near:,} entries the median of three. CPU seconds are user and system;
 memory is the peak of the process.
 
