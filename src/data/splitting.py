@@ -194,13 +194,14 @@ def _check_classes(report: SplitReport, entries: Outline) -> None:
     import numpy as np
 
     group = np.arange(len(entries)) if report.waived else entries.groups
+    near = ", ".join(f"{count:,} from {side}" for side, count in report.near_duplicates.items())
     for code, label in enumerate(LABELS):
         there = len(np.unique(group[entries.labels == code]))
         for side in SIDES:
             if there and not report.entries[side][label]:
                 raise UserError(
                     f"no {label} entries are left for {side}: {there:,} authors or entries by "
-                    f"nobody have any, and near-duplicates left {report.near_duplicates}.",
+                    f"nobody have any, and near-duplicates of held-out entries left: {near}.",
                     "Ingest more of them, map the label to another by -P labels=…, "
                     "or set -P split_by=random.",
                 )
