@@ -42,7 +42,8 @@ from pathlib import Path
 from src.data.sources import Reading, find
 from src.data.sources.postgresql import PostgresParams
 what, address, folder, before = sys.argv[1:]
-params, folder = PostgresParams(source=address, table="source.journals"), Path(folder)
+params = PostgresParams(source=address, table="source.journals", privacy="off", languages="any")
+folder = Path(folder)
 start, texts = time.monotonic(), 0
 if what == "plan":
     find(address).fingerprint(params)

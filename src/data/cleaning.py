@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from src.data.labels import Labels
 from src.data.numbered import UNKNOWN, Numbered, keys_of
+from src.data.raw import CLEANED
 from src.data.schema import ENTRIES
 from src.errors import UserError
 
@@ -144,6 +145,8 @@ class Cleaner:
     def clean(self, tables: Iterable[pa.Table]) -> Iterator[pa.RecordBatch]:
         """Turn tables of `src.data.raw.RAW` into batches of entries.
 
+        Texts that a source says were cleaned before are taken as they are.
+
         Raises
         ------
         UserError
@@ -190,15 +193,18 @@ class Cleaner:
         self.rows += 1
         source = cells["source"][place]
         self._rows_of[source] += 1
-        text = normalise(self._mended(cells["text"][place] or ""))
+        text, cleaned = cells["text"][place] or "", CLEANED in cells and cells[CLEANED][place]
+        if not cleaned:
+            text = normalise(self._mended(text))
         if not text:
             self.dropped["empty text"] += 1
             return None
-        if language := self.other_language(text):
+        if not cleaned and (language := self.other_language(text)):
             self.dropped["other language"] += 1
             self.languages[language] += 1
             return None
-        text = self.hide(text)
+        if not cleaned:
+            text = self.hide(text)
         digest = hashlib.sha256(text.encode()).digest()
         given = name = (cells["id"][place] or "").strip()
         if not name or not (name.isalnum() or self.hide(name) == name):

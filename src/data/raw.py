@@ -20,6 +20,9 @@ RAW = pa.schema(
     ]
 )
 
+# A column that a source may add: whether a row's text was cleaned before, in the same way.
+CLEANED = "cleaned"
+
 ROWS = 8_192
 CHARACTERS = 16 * 2**20  # of text in one table, so that long entries do not fill the memory
 

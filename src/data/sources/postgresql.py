@@ -277,6 +277,7 @@ class Rows:
         import pyarrow.compute as pc
 
         from src.data.postgresql.going_on import VERSIONS, Earlier
+        from src.data.raw import CLEANED
         from src.data.schema import ENTRIES
 
         order = number if self.found.id_kind in WHOLE else str.encode
@@ -290,10 +291,12 @@ class Rows:
                 batch = whole.slice(start, AT_ONCE)
                 same = pc.equal(versions.find(batch["id"]), batch["version"])
                 text = pc.if_else(same, texts.find(batch["id"]), pa.scalar(None, pa.string()))
+                taken = pc.is_valid(text)
                 missing = batch["id"].filter(pc.is_null(text))
                 if len(missing):
                     text = pc.coalesce(text, self.fetch(batch["id"], missing))
-                yield from self.tables(batch.append_column("text", text))
+                both = batch.append_column("text", text).append_column(CLEANED, taken)
+                yield from self.tables(both)
 
     def fetch(self, ids: pa.Array, missing: pa.Array) -> pa.Array:
         """Ask for the texts of the missing ids; gives one for each of the ids, null for others."""
@@ -312,7 +315,7 @@ class Rows:
         """Cut rows by role into tables of `src.data.raw.RAW`."""
         import pyarrow as pa
 
-        from src.data.raw import RAW, ROWS, topic_list
+        from src.data.raw import CLEANED, RAW, ROWS, topic_list
 
         def column(part: pa.RecordBatch, role: str) -> pa.Array:
             kind = RAW.field(role).type
@@ -327,7 +330,10 @@ class Rows:
 
         for start in range(0, batch.num_rows, ROWS):
             part = batch.slice(start, ROWS)
-            yield pa.Table.from_arrays([column(part, role) for role in RAW.names], schema=RAW)
+            table = pa.Table.from_arrays([column(part, role) for role in RAW.names], schema=RAW)
+            if CLEANED in part.schema.names:
+                table = table.append_column(CLEANED, part[CLEANED])
+            yield table
 
 
 def number(name: str) -> int:
