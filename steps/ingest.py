@@ -75,8 +75,8 @@ def judge(context: Context, params: IngestParams, report: IngestReport) -> None:
     from src.data.rules import Look
 
     expected = expectations.read_expectations(params.expectations)
-    name = hashlib.sha256(params.source.encode()).hexdigest()[:16]
-    context.details["source"] = name
+    which = f"{params.source}\0{getattr(params, 'query', '')}"
+    name = context.details["source"] = hashlib.sha256(which.encode()).hexdigest()[:16]
     if expected.action == expectations.OFF:
         return
     run_id, last = last_accepted(context, name)
@@ -108,7 +108,9 @@ def last_accepted(context: Context, name: str) -> tuple[str, Profile | None]:
 
     for past in context.past():
         made = past.outputs.get(PROFILE)
-        if made and past.details.get("source") == name:
+        # Where others are left out, the data changed because somebody asked for it.
+        same_people = past.details.get(known.INPUT) == context.details.get(known.INPUT)
+        if made and same_people and past.details.get("source") == name:
             found = Profile.read(context.bring(made, f"last/{past.run_id}"))
             if found:
                 return past.run_id, found
@@ -156,10 +158,12 @@ def earlier(context: Context) -> dict[str, Path]:
 def parts(params: IngestParams) -> tuple[Part, ...]:
     """Pick the source."""
     source = sources.find(located(params).source)
+    # What tells of a path whose it is decides as well.
+    telling = (other.recognises for other in sources.discover().values() if other.recognises)
     return (
         Part(
             source,
-            (source.code,),
+            (source.code, *(f"{tell.__module__}:{tell.__name__}" for tell in telling)),
             source.params,
             check=lambda own: sources.check(located(own)),
             outside=lambda own: {"source": source.fingerprint(located(own))},

@@ -46,7 +46,7 @@ def run(call: Call) -> int:
     from src.pipeline.driver import Chain, drive
     from src.pipeline.opening import open_store
 
-    chain = Chain(jobs, open_store(), params.force, params.accept)
+    chain = Chain(jobs, open_store(), params.force, params.accept, params.until)
     return drive(chain, f"main {params.model}", call.as_json)
 
 

@@ -102,7 +102,8 @@ class Card:
 
 def render(card: Card) -> str:
     """Write a card as one self-contained page of HTML; all text in it is escaped."""
-    return _template().render(card=card, Link=Link)
+    page = _template().render(card=card)
+    return page.encode("utf-8", "replace").decode()  # a path may be no UTF-8
 
 
 def number(value: Cell) -> str:

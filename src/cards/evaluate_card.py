@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from src.evaluation.evaluation import Evaluation
     from src.pipeline.execute import Context
 
-MOST_ENTRIES = 100_000  # that pictures are drawn from
+MOST_ENTRIES = 50_000  # that pictures are drawn from
 MISTAKES = 12
 FEWEST = 20  # entries of a slice
 HEADLINES = {

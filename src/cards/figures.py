@@ -108,7 +108,7 @@ def bars(
         axes.grid(visible=False)
         axes.spines["bottom"].set_visible(False)
         axes.set_xticks([])
-        low, high = min(0.0, *shown.values()), max(0.0, *shown.values())
+        low, high = min([0.0, *shown.values()]), max([0.0, *shown.values()])
         room = (high - low or 1.0) * 0.02
         for place, value in zip(places, shown.values(), strict=True):
             at, side = (value + room, "left") if value >= 0 else (value - room, "right")

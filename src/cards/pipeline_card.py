@@ -70,7 +70,7 @@ def pipeline_card(
     failed = [stage for stage in stages if stage.outcome == "failed"]
     refused = [stage for stage in stages if stage.outcome == "refused"]
     tone: Tone = "bad" if failed or refused else "good"
-    last = (failed or [s for s in stages if s.outcome != "not reached"])[-1]
+    last = (failed or [s for s in stages if s.outcome != "not reached"] or list(stages))[-1]
     said = f"{last.title} failed: {last.reason}" if failed else last.summary or f"{title} is done"
     rows = [
         (
@@ -146,7 +146,7 @@ def address_of(store: Store, run_id: str) -> str:
     from src.pipeline.caller import tracking_uri
 
     server = tracking_uri()
-    if not server.startswith(("http://", "https://")):
+    if not server.startswith(("http://", "https://")) or "@" in server:  # a password may be in it
         return ""
     return f"{server.rstrip('/')}/#/experiments/{store.experiment_id}/runs/{run_id}"
 

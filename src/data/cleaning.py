@@ -35,6 +35,8 @@ _HIDDEN = re.compile(
 _LINE_BREAK = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 _SPACES = re.compile(r"[^\S\n]+")
 _AROUND_BREAK = re.compile(r" ?\n ?")
+# An id of letters and digits, or a UUID: some of these look like other numbers.
+_HARMLESS = re.compile(r"\w+|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ].*)?", re.DOTALL)
 
 
@@ -89,8 +91,9 @@ class Cleaner:
     pseudonym
         Gives an author's pseudonym.
     hide
-        Replaces what identifies people in a text. An id that it would change is not kept: the
-        entry is named as one without.
+        Replaces what identifies people in a text.
+    stand_in
+        Names an entry instead of an id that `hide` would change.
     forgotten
         Tells by pseudonym and id which entries are to be forgotten: they are only counted.
     menders
@@ -121,11 +124,12 @@ class Cleaner:
         *,
         forgotten: Callable[[str | None, str], bool] = lambda author, name: False,
         hide: Callable[[str], str] = lambda text: text,
+        stand_in: Callable[[str], str] = lambda name: name,
         menders: Mapping[str, Callable[[str], str]] | None = None,
         other_language: Callable[[str], str] = lambda text: "",
     ) -> None:
         self.labels, self.pseudonym = labels, lru_cache(REMEMBERED)(pseudonym)
-        self.forgotten = forgotten
+        self.forgotten, self.stand_in = forgotten, stand_in
         self.hide, self.menders, self.other_language = hide, dict(menders or {}), other_language
         self.mended, self.languages = Counter[str](), Counter[str]()
         self.rows = self.entries = 0
@@ -206,13 +210,15 @@ class Cleaner:
         if not cleaned:
             text = self.hide(text)
         digest = hashlib.sha256(text.encode()).digest()
-        given = name = (cells["id"][place] or "").strip()
-        if not name or not (name.isalnum() or self.hide(name) == name):
+        name = (cells["id"][place] or "").strip()
+        if not name:
             name = digest.hex()[:16]
+        elif not (_HARMLESS.fullmatch(name) or self.hide(name) == name):
+            name = self.stand_in(name)
         # Before anything is made of it, and before it makes another entry a duplicate.
         person = (cells["author"][place] or "").strip()
         author = self.pseudonym(person) if person else None
-        if self.forgotten(author, name) or (given and self.forgotten(author, given)):
+        if self.forgotten(author, name):
             self.dropped["forgotten people"] += 1
             return None
         score = self._read("score", cells["score"][place], read_score)

@@ -91,7 +91,10 @@ def read_words(path: Path) -> list[dict[str, str]]:
             "Name it: -P forget=/path/to/file",
         ) from None
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    columns = [word.strip().casefold() for word in lines[0].split(",")] if lines else []
+    # Spreadsheets part columns by semicolons or tabs, and quote what they write.
+    parting = max(",;\t", key=lines[0].count) if lines else ","
+    head = next(csv.reader(lines[:1], delimiter=parting), [])
+    columns = [word.strip().casefold() for word in head]
     kinds = {
         place: kind
         for place, name in enumerate(columns)
@@ -100,7 +103,7 @@ def read_words(path: Path) -> list[dict[str, str]]:
     }
     if kinds:
         try:
-            rows = list(csv.reader(lines[1:], strict=True))
+            rows = list(csv.reader(lines[1:], delimiter=parting, strict=True))
         except csv.Error:
             raise UserError(f"{path.name}: its quotes do not close as they should.", HINT) from None
         found = [
@@ -110,10 +113,17 @@ def read_words(path: Path) -> list[dict[str, str]]:
             if place in kinds and word.strip()
         ]
     else:
+        if len(head) > 1 or (lines and lines[0].startswith('"')):
+            raise UserError(f"{path.name} has columns, but none is author or id.", HINT)
         found = [{AUTHOR: line, ENTRY: line} for line in lines]
     if not found:
         raise UserError(f"{path.name} names nobody to forget.", HINT)
     return found
+
+
+def stand_in(name: str) -> str:
+    """Give what an entry is called whose id would tell who wrote it: 16 hex digits, keyed."""
+    return mark("id", name)
 
 
 def marks_of(words: Iterable[dict[str, str]]) -> list[frozenset[Mark]]:
@@ -122,9 +132,14 @@ def marks_of(words: Iterable[dict[str, str]]) -> list[frozenset[Mark]]:
 
     return [
         frozenset(
-            (kind, pseudonym(form) if kind == AUTHOR else mark(ENTRY, form))
+            (kind, told)
             for kind, word in kinds.items()
             for form in {word, *(unicodedata.normalize(how, word) for how in FORMS)}
+            for told in (
+                [pseudonym(form)]
+                if kind == AUTHOR
+                else [mark(ENTRY, form), mark(ENTRY, stand_in(form))]
+            )
         )
         for kinds in words
     ]

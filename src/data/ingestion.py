@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
 
 from src.data.cleaning import Cleaner
 from src.data.deidentify import Deidentifier
-from src.data.forgotten import Forgotten
+from src.data.forgotten import Forgotten, stand_in
 from src.data.labels import Labels
 from src.data.languages import reader
 from src.data.mending import menders
@@ -139,6 +139,7 @@ def ingest(
         pseudonym,
         forgotten=(forgotten or Forgotten(frozenset())).has,
         hide=hide,
+        stand_in=stand_in,
         menders=menders(params.mend),
         other_language=reader(languages),
     )
@@ -156,6 +157,8 @@ def ingest(
     said = {PRIVACY: privacy} if privacy != "off" else None
     batches = (batch.replace_schema_metadata(said) for batch in cleaner.clean(watched(tables)))
     ENTRIES.write(folder, profiler.watch(batches))
+    if reading and reading.versions.exists():
+        keep_entries(reading.versions, folder)
     return IngestReport(
         rows=cleaner.rows,
         entries=cleaner.entries,
@@ -172,3 +175,28 @@ def ingest(
             cleaner.rows, cleaner.authors, cleaner.dropped, cleaner.unreadable, cleaner.languages
         ),
     )
+
+
+def keep_entries(versions: Path, entries: Path) -> None:
+    """Leave in `versions` only those that became entries, under the ids that these have.
+
+    The ids of others are no more kept than their texts: they are asked for again next time.
+    """
+    import shutil
+
+    from src.data.numbered import UNKNOWN, Numbered, keys_of
+    from src.data.postgresql.going_on import VERSIONS
+
+    known = Numbered()
+    for batch in replace(ENTRIES, invariants=()).batches(entries):
+        known.number(keys_of(batch["id"].to_pylist()))
+
+    def kept() -> Iterator[pa.RecordBatch]:
+        for batch in VERSIONS.batches(versions):
+            there = known.find(keys_of(batch["id"].to_pylist())) != UNKNOWN
+            yield batch.filter(pa.array(there))
+
+    fresh = versions.with_name(f"{versions.name}-kept")
+    VERSIONS.write(fresh, kept())
+    shutil.rmtree(versions)
+    fresh.rename(versions)

@@ -132,11 +132,9 @@ def goes_on_from(run: Run) -> Iterator[str]:
     named = {words.get(name, "") for words in (given, read) for name in FROM}
     yield from sorted(name for name in named if name.startswith("models:/"))
     sealed = read_seal(run.info.run_id, tags, 0)
-    if (
-        sealed
-        and sealed.details.get("follows")
-        and any(given.get(name, "").lower() not in ("", "false", "''") for name in GOES_ON)
-    ):
+    typed = any(given.get(name, "").lower() not in ("", "false", "''") for name in GOES_ON)
+    # Topics that follow a version are half of it; those that do not take its names at most.
+    if sealed and sealed.details.get("follows") and sealed.details.get("goes_on", typed):
         yield str(sealed.details["follows"])
 
 

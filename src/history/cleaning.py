@@ -239,7 +239,9 @@ def reusable(results: list[Run], kept: Iterable[Run]) -> Iterator[Run]:
             (there if keep else gone).update(made_by(run))
             if keep:
                 yield run
-            groups.add(group)
+            # What was refused takes no accepted result's place: the next is judged beside that one.
+            if not (made := seal_of(run)) or not made.details.get("refused"):
+                groups.add(group)
             digests |= seals
 
 

@@ -83,10 +83,11 @@ def find(word: str, store: Store) -> Thing:
         Nothing is called so, or several runs are.
     """
     if not word:
-        newest = [run for run in pipelines(store, 20) if REUSED not in run.data.tags]
-        if not newest:
+        ran = (r for r in every(store, f"tags.`{STEP}` = '{MAIN}'") if REUSED not in r.data.tags)
+        newest = next(ran, None)
+        if newest is None:
             raise UserError("no pipeline has run in this store yet.", "Run one: make main")
-        return thing(newest[0], store)
+        return thing(newest, store)
     given = word.removeprefix("runs:/").strip("/") if word.startswith("runs:/") else word
     if RUN_ID.fullmatch(given) or PREFIX.fullmatch(given):
         return thing(find_run(given, store), store)

@@ -87,6 +87,7 @@ class Chain:
     store: Store
     force: str = ""
     accept: str = ""
+    until: str = ""
     made: dict[tuple[str, str], Output] = field(default_factory=dict)
     halted: str = ""
 
@@ -320,7 +321,8 @@ def drive(chain: Chain, title: str, as_json: bool) -> int:
             if not parent.run_id:
                 marks = {STEP: title.partition(" ")[0], REUSED: "every step"}
                 marks |= {"mlflow.runName": title}
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
+            failed = f"stopped: {str(error) or 'interrupted'}"
             kept = ", ".join(done.job.title for done in finished) or "nothing was finished yet"
             console.progress(f"stopped. Kept: {kept}.")
             raise
@@ -356,9 +358,10 @@ def log_card(chain: Chain, title: str, finished: Iterable[Done], failed: str, ru
     with suppress(Exception):
         stages = stages_of(jobs, finished, failed, store)
         typed = {name: value for job in jobs for name, value in job.typed.items()}
-        own = {"model": title.partition(" ")[2]} | ({"force": chain.force} if chain.force else {})
+        own = {"model": title.partition(" ")[2]} | ({"until": chain.until} if chain.until else {})
+        commit = store.client.get_run(run_id).data.tags.get("mlflow.source.git.commit", "")
         html = pipeline_card(
-            title, stages, last_figures(store, run_id, jobs), again("main", typed | own, {}, "")
+            title, stages, last_figures(store, run_id, jobs), again("main", typed | own, {}, commit)
         )
         store.client.log_text(run_id, html, FILE)
 

@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from src.pipeline.patience import without_password
@@ -153,6 +153,7 @@ def drawn(title: str, later: list[str], doing: Doing, start: float, now: float) 
         grid.add_column(width=width, no_wrap=True)
     grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     below: list[RenderableType] = []
+    doing = replace(doing)  # whoever reads the step's words changes it meanwhile
     measures = doing.measures(now)
     if doing.total:
         line = Table.grid(padding=(0, 2, 0, 0))

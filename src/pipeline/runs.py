@@ -384,12 +384,14 @@ class Store:
 
     def last_under(self, but: str, title: str) -> str:
         """Name the run that stood for a job in the newest other pipeline run; empty if none did."""
-        for outcome in ("run", "accept", "reuse"):
-            tag = f"pipeline.{outcome}.{title}"
-            for run in self._search(f"tags.`{tag}` LIKE '%'", 2):
-                if run.info.run_id != but:
-                    return str(run.data.tags[tag])
-        return ""
+        tags = [f"pipeline.{outcome}.{title}" for outcome in ("run", "accept", "reuse")]
+        found = [
+            (run.info.start_time, str(run.data.tags[tag]))
+            for tag in tags
+            for run in self._search(f"tags.`{tag}` LIKE '%'", 2)
+            if run.info.run_id != but
+        ]
+        return max(found, default=(0, ""))[1]
 
     def failure(self, parent_id: str, step: str) -> str:
         """Read why the newest run of a step below a parent failed; empty if it could not say."""

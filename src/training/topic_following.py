@@ -179,6 +179,7 @@ def fit_following(
     pq.write_table(table(changes), path)
     context.store.upload(context.run_id, path)
     context.details["follows"] = uri
+    context.details["goes_on"] = chosen.fit_from is not None
     context.details["topics_changed"] = story(changes)
     context.log_metrics(counts(changes))
     return fitted

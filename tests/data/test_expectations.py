@@ -21,7 +21,7 @@ from src.data.ingestion import ingest
 from src.data.measured import Measured
 from src.data.profile import Profile
 from src.data.rules import RULES, Look, Rule
-from src.data.sources import IngestParams
+from src.data.sources.formats import FileParams
 from src.errors import UserError
 
 pytestmark = pytest.mark.unit
@@ -334,7 +334,8 @@ def written(tmp_path: Path, cells: Any, n: int = 600) -> Profile:
         for n in range(n)
     ]
     path.write_text("text,label,created_at\n" + "\n".join(lines) + "\n")
-    return ingest(IngestParams(source=str(path)), tmp_path / "entries").profile
+    params = FileParams(source=str(path), languages="any")
+    return ingest(params, tmp_path / "entries").profile
 
 
 @pytest.mark.parametrize(

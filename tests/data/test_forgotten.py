@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from src.data.forgotten import AUTHOR, ENTRY, Forgotten, digest_of, marks_of, read_words
+from src.data.forgotten import AUTHOR, ENTRY, Forgotten, digest_of, marks_of, read_words, stand_in
 from src.data.privacy import key_check, mark, pseudonym
 from src.errors import UserError
 from src.pipeline.results import Sealed
@@ -50,6 +50,19 @@ def test_nobody_to_forget_is_a_mistake(tmp_path: Path, text: str) -> None:
         read_words(written(tmp_path, text))
 
 
+@pytest.mark.parametrize(
+    "text", ['"author"\n"Anna"\n', "author;why\nAnna;asked\n", "author\tn\nAnna\t1"]
+)
+def test_what_spreadsheets_write_is_read(tmp_path: Path, text: str) -> None:
+    assert read_words(written(tmp_path, text)) == [{AUTHOR: "Anna"}]
+
+
+def test_columns_of_which_none_is_meant_are_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="none is author or id") as caught:
+        read_words(written(tmp_path, "who;why\nAnna;asked\n"))
+    assert "Anna" not in str(caught.value)
+
+
 def test_errors_never_say_whom(tmp_path: Path) -> None:
     path = tmp_path / "whom.txt"
     path.write_bytes(b"Anna\xff\n")
@@ -66,8 +79,9 @@ def test_errors_never_say_whom(tmp_path: Path) -> None:
 
 def test_marks_lead_back_to_nobody_and_follow_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
     (marks,) = marks_of([{AUTHOR: "Anna", ENTRY: "Anna"}])
-    assert marks == {(AUTHOR, pseudonym("Anna")), (ENTRY, mark(ENTRY, "Anna"))}
-    assert len({word for _, word in marks}) == 2
+    ids = {(ENTRY, mark(ENTRY, name)) for name in ("Anna", stand_in("Anna"))}
+    assert marks == {(AUTHOR, pseudonym("Anna")), *ids}
+    assert len({word for _, word in marks}) == 3
     check = key_check()
     monkeypatch.setenv("JOURNAL_PSEUDONYM_KEY", "another key for these tests")
     assert key_check() != check
@@ -85,6 +99,7 @@ def test_entries_are_known_by_author_or_id() -> None:
     forgotten = Forgotten(frozenset().union(*marks_of([{AUTHOR: "Anna"}, {ENTRY: "e7"}])))
     assert forgotten.has(pseudonym("Anna"), "e1")
     assert forgotten.has(None, "e7")
+    assert forgotten.has(None, stand_in("e7"))  # had the id told who wrote it
     assert forgotten.has(pseudonym("Ben"), "e7")
     assert not forgotten.has(pseudonym("Ben"), "e8")
     assert not forgotten.has(None, "Anna")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from src.data.sources.source import IngestParams
 from src.errors import UserError
+
+_PLAIN = re.compile(r"[^\W\d][\w.-]{0,39}")
 
 USUAL_NAMES = {
     "id": ("id", "entry_id"),
@@ -45,7 +48,7 @@ def match(columns: Iterable[str], params: IngestParams, file: str) -> dict[str, 
             found[role] = hits[0]
             continue
         named = getattr(params, f"{role}_column")
-        has = f"{file} has the columns {', '.join(there)}."
+        has = f"{file} has the columns {shown(there)}."
         if named:
             raise UserError(f"{role}_column={named} is not there: {has}", f"-P {role}_column=NAME")
         if role == "text":
@@ -54,3 +57,19 @@ def match(columns: Iterable[str], params: IngestParams, file: str) -> dict[str, 
                 f"Rename it to {' or '.join(names)}, or name it: -P text_column=NAME",
             )
     return found
+
+
+def shown(columns: Iterable[str]) -> str:
+    """List names of columns; of a file without a header they are data, and not shown.
+
+    >>> shown(["id", "Today I told Anna about it", "7"])
+    'id and 2 that look like data (has it a header?)'
+    """
+    there = list(columns)
+    plain = [name for name in there if _PLAIN.fullmatch(name.strip())]
+    if len(plain) == len(there):
+        return ", ".join(plain)
+    return (
+        f"{', '.join(plain) or 'of no usual names'} and {len(there) - len(plain)} that look like "
+        "data (has it a header?)"
+    )
