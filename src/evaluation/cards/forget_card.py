@@ -87,7 +87,8 @@ def advice(v: Mapping[str, Any], found: list[Mapping[str, Any]]) -> str:
     if v["stage"] != "Production":
         return f"delete it: {delete}"
     if free is None:
-        return f"put one that `main` trains anew in its place, then delete this: {delete}"
+        how = "`main -P follow=none`" if v["task"] == "topics" else "`main`"
+        return f"put one that {how} trains anew in its place, then delete this: {delete}"
     there = f"`python -m steps promote -P model={v['task']} -P version={free['version']}`"
     return f"{there}, then {delete}"
 
