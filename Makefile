@@ -31,7 +31,7 @@ plan: $(VENV)/.main ## Show what main would run, and why (ARGS="-P model=all -P 
 	python -m steps plan $(ARGS)
 
 # The tests that mostly wait for processes of theirs run beside all others; with ARGS one run does.
-WAITING := tests/steps tests/survival
+WAITING := tests/steps
 test: $(VENV)/.test ## Run the whole test suite
 ifeq ($(strip $(ARGS)),)
 	said=$$(mktemp); code=0; \

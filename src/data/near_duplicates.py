@@ -22,9 +22,8 @@ THRESHOLD = 0.8  # Jaccard similarity from which two texts are nearly the same
 SHINGLE = 3  # words
 SHORT = 5  # words: below, a text is compared by its single words
 
-# A band of 4 values agrees with probability s ** 4 at similarity s. At 0.8 fewer than 3 of 32
-# bands agree once in 80,000 pairs; at 0.2 that many agree once in 50,000.
-PERMUTATIONS, BANDS, AGREEING, SEED = 128, 32, 3, 0
+# 32 bands of 4 values miss a pair of similarity 0.8 once in 20 million, (1 - 0.8 ** 4) ** 32.
+PERMUTATIONS, BANDS, SEED = 128, 32, 0
 VALUES = PERMUTATIONS // BANDS
 
 CHUNK = 4_096  # texts whose shingles are in memory at once
@@ -174,7 +173,7 @@ class NearDuplicates:
             np.save(path.with_name(f"{path.name}-order.npy"), order.astype(np.int32))
 
     def _agreeing(self, asked: Places, block: Places, n_others: int) -> Places:
-        """Give the pairs that enough bands agree on, each as `own * n_others + other`, sorted."""
+        """Give the pairs that a band agrees on, each as `own * n_others + other`, sorted."""
         found, total = list[Places](), 0
         for band, path in enumerate(self._bands):
             keys = np.load(path.with_name(f"{path.name}-keys.npy"))
@@ -189,9 +188,8 @@ class NearDuplicates:
             own = np.repeat(block, count)
             nth = np.arange(len(own)) - np.repeat(np.cumsum(count) - count, count)
             found.append(own * n_others + order[np.repeat(start, count) + nth])
-        pairs, bands = np.unique(np.concatenate(found), return_counts=True)
-        agreed: Places = pairs[bands >= AGREEING]
-        return agreed
+        pairs: Places = np.unique(np.concatenate(found))
+        return pairs
 
     def _parts(self, own: Places, other: Places) -> Iterator[slice]:
         """Cut pairs into runs whose texts can be in memory together."""

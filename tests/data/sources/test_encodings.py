@@ -35,7 +35,11 @@ def rows(code: str, count: int, english: int = 0) -> str:
     return "text,score\n" + "".join(f'"{text}",{place % 9}\n' for place, text in enumerate(texts))
 
 
-@given(st.text(), st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32"]))
+# UTF-16's mark and a NUL are UTF-32's mark: nobody can tell these apart.
+marked = st.text().filter(lambda text: not text.startswith("\0"))
+
+
+@given(marked, st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32"]))
 def test_marked_unicode_and_utf8_are_certain(text: str, encoding: str) -> None:
     if encoding == "utf-8" and (text.startswith("\ufeff") or "\0" in text):
         return
