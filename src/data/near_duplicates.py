@@ -117,7 +117,7 @@ class NearDuplicates:
         """
         near = np.zeros(len(asked), dtype=np.bool_)
         with_words = np.flatnonzero(self._lengths[asked] > 0)
-        # Of equal sketches one stands for all.
+        # Of texts with the same shingles one stands for all.
         others = others[self._lengths[others] > 0]
         others = others[np.sort(np.unique(self._whole[others], return_index=True)[1])]
         if not len(others) or not len(with_words):
@@ -135,7 +135,7 @@ class NearDuplicates:
     def _sketch(self, folder: Path) -> None:
         """Keep the bands of all texts on disk, a file per band, and their lengths here."""
         self._bands = [folder / f"band-{band:02}" for band in range(BANDS)]
-        lengths, whole, done = list[Places](), list[Keys](), 0
+        lengths, whole, done = list[Places](), list[Places](), 0
         files = [path.open("wb") for path in self._bands]
         try:
             for texts in self._read():
@@ -148,7 +148,7 @@ class NearDuplicates:
                     keys = values.sum(axis=2, dtype=np.uint64)
                     for band, file in enumerate(files):
                         file.write(keys[:, band].tobytes())
-                    whole.append(mixed(keys).sum(axis=1, dtype=np.uint64))
+                    whole.append(np.fromiter(map(hash, sets), np.int64))
                     given = [
                         len(text) if words else 0 for text, words in zip(part, sets, strict=True)
                     ]
@@ -159,7 +159,7 @@ class NearDuplicates:
             for file in files:
                 file.close()
         self._lengths = np.concatenate(lengths) if lengths else np.zeros(0, dtype=np.int64)
-        self._whole = np.concatenate(whole) if whole else np.zeros(0, dtype=np.uint64)
+        self._whole = np.concatenate(whole) if whole else np.zeros(0, dtype=np.int64)
 
     def _band(self, band: int, places: Places) -> Keys:
         return np.fromfile(self._bands[band], dtype=np.uint64)[places]
@@ -227,11 +227,3 @@ def near_others(asked: Sequence[str], others: Sequence[str]) -> npt.NDArray[np.b
     places = np.arange(len(asked) + len(others))
     with NearDuplicates(lambda: [asked, others]) as texts:
         return texts.near(places[: len(asked)], places[len(asked) :])
-
-
-def mixed(keys: Keys) -> Keys:
-    """Spread keys over all 64 bits (the finaliser of MurmurHash3, A. Appleby)."""
-    keys = (keys ^ (keys >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
-    keys = (keys ^ (keys >> np.uint64(33))) * np.uint64(0xC4CEB9FE1A85EC53)
-    spread: Keys = keys ^ (keys >> np.uint64(33))
-    return spread
