@@ -151,7 +151,8 @@ def test_input_without_a_text_column_is_refused_by_naming_columns(linear, data, 
     assert "secret" not in str(caught.value)
 
 
-def test_linear_answers_as_its_scikit_learn_pipeline(linear):
+def test_linear_answers_as_its_scikit_learn_pipeline(model_of):
+    linear = model_of(families("sentiment")["linear"], min_authors=1)
     texts, labels = labelled_for_training(ENTRIES)
     terms = FeatureUnion(
         [

@@ -17,7 +17,7 @@ from src.pipeline.code import Reached
 from src.pipeline.execute import Context, execute
 from src.pipeline.step import all_steps
 from steps.ingest import ENTRY
-from tests.fakes import FakeStore, copy_project, made_up_entries, run_steps, write_csv
+from tests.fakes import FakeStore, copy_project, made_up_entries, run_steps, tracking, write_csv
 
 
 class Code:
@@ -30,12 +30,14 @@ class Code:
 
 
 @pytest.fixture
-def code(monkeypatch: pytest.MonkeyPatch) -> Iterator[Code]:
+def code(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Code]:
     found = Code()
     monkeypatch.setattr(module, "project_reader", lambda: found)
     for name in ("log_metrics", "log_table"):
         monkeypatch.setattr(Context, name, lambda *words: None)
-    yield found
+    # Whoever is to be forgotten is looked up in the caller's store: not in one that is gone.
+    with tracking(f"sqlite:///{tmp_path / 'mlflow.db'}"):
+        yield found
 
 
 def rows(n: int = 400, seed: int = 0, **changed: str) -> list[dict[str, str]]:

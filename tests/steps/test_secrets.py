@@ -116,7 +116,7 @@ def test_a_pipeline_on_a_database_reads_what_changed_and_tells_no_password(
             "DELETE FROM source.journals WHERE id = 5",
         )
         done.append(main())
-        assert "899 entries" in done[2].stdout, done[2].stdout + done[2].stderr
+        assert "of 899 rows" in done[2].stdout, done[2].stdout + done[2].stderr
         done.append(main(PGPASSWORD=SECRET))
         assert done[3].returncode == 2
         assert "refused the user or the password" in done[3].stderr
