@@ -95,6 +95,7 @@ def test_a_pipeline_on_a_database_reads_what_changed_and_tells_no_password(
 
     def main(**env: str) -> Any:
         words = ("-P", f"source={journal}", "-P", "table=source.journals", "-P", "until=split")
+        words += ("-P", "languages=any")  # invented words are of no language
         temporary = tmp_path / "tmp"
         temporary.mkdir(exist_ok=True)
         return run_steps(
