@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from src.pipeline.patience import regain_patience
 from tests.fakes import FakeStore, made_up_entries, write_csv
 
 # A test must not depend on how fast the machine happens to be.
@@ -43,3 +45,10 @@ def journal(tmp_path: Path) -> Path:
 @pytest.fixture
 def store(tmp_path: Path) -> FakeStore:
     return FakeStore(tmp_path / "store")
+
+
+@pytest.fixture(autouse=True)
+def patient() -> Iterator[None]:
+    """A store that one test lost must not make the next one impatient."""
+    yield
+    regain_patience()

@@ -32,6 +32,7 @@ RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
 
 T = TypeVar("T")
 _ran_out = False
+_retries = ""  # what RETRIES was when patience ran out
 
 
 def patience() -> float:
@@ -59,9 +60,22 @@ def be_patient() -> None:
 
 def lose_patience() -> None:
     """Wait for nothing any more: the store is gone."""
-    global _ran_out
+    global _ran_out, _retries
+    if not _ran_out:
+        _retries = os.environ.get(RETRIES, "")
     _ran_out = True
     os.environ[RETRIES] = "0"
+
+
+def regain_patience() -> None:
+    """Wait again, as before a store was lost: something else begins in this process."""
+    global _ran_out
+    if not _ran_out:
+        return
+    _ran_out = False
+    del os.environ[RETRIES]
+    if _retries:
+        os.environ[RETRIES] = _retries
 
 
 def wait_for_databases() -> None:

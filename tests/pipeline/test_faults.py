@@ -111,6 +111,12 @@ def test_a_cut_transaction_is_asked_again_but_not_for_ever(monkeypatch: pytest.M
     with pytest.raises(MlflowException):
         cut(1)(store, "done")
     store.engine.dialect.name = "postgresql"
-    monkeypatch.setattr(patience, "_ran_out", True)
+    monkeypatch.setenv(patience.RETRIES, "5")
+    patience.lose_patience()
+    patience.lose_patience()
+    assert os.environ[patience.RETRIES] == "0"
     with pytest.raises(MlflowException):
         cut(1)(store, "done")
+    patience.regain_patience()
+    assert os.environ[patience.RETRIES] == "5"
+    assert cut(1)(store, "done") == "done"
