@@ -61,12 +61,13 @@ def run(context: Context) -> None:
     from src.data.seen import write_trained_on
     from src.evaluation.evaluate import measure
     from src.training import packaging
-    from src.training.known_terms import authors_of
+    from src.training.known_terms import MIN_AUTHORS, authors_of
 
     params, ((chosen, own), *others) = context.params, context.parts
     splits = context.input("splits")
     train, valid = SPLITS.read(splits, "train"), SPLITS.read(splits, "valid")
-    authors_of(train, getattr(own, "min_authors", 1)).check()
+    least = getattr(own, MIN_AUTHORS, 1)
+    authors_of(train, least).check()
     folder = context.folder / "model"
     folder.mkdir()
     fit = fit_alone
@@ -86,7 +87,7 @@ def run(context: Context) -> None:
         measured = measure(params.model, entries, rows, getattr(model, "topics", None))
         metrics |= {f"{name}_{metric}": value for metric, value in measured.items()}
     context.say("train: logging the model and loading it in a bare process")
-    metadata = {"task": chosen.task.name, "family": chosen.name}
+    metadata = {"task": chosen.task.name, "family": chosen.name, MIN_AUTHORS: least}
     uri = packaging.log_model(chosen.task, folder, metadata)
     context.publish("candidate", uri, prove(model, valid))
     both = pa.concat_tables([train, valid])

@@ -10,7 +10,9 @@ from src.errors import UserError
 
 # An address with somebody's password: scheme://user:secret@host. A password may hold any sign, and
 # whoever forgot to encode it typed it all the same.
-USER = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@:\s]*:([^\s]*)@", re.IGNORECASE)
+USER = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@:\s]*(?::|%3a)([^\s]*)@", re.IGNORECASE)
+# But after a web address's port an @ stands in its path.
+PORT = re.compile(r"\bhttps?://[^/?#@:\s]+:\d{1,5}/", re.IGNORECASE)
 # Of a web address whoever is named before the @ may be a token.
 WEB = re.compile(r"\bhttps?://[^/?#@\s]+@", re.IGNORECASE)
 PAIR = re.compile(r"[?&#;]\s*([^=&#;?\s]+)=([^&#;\s]+)")
@@ -19,7 +21,7 @@ WORDS = re.compile(r"(?:^|[\s=])(?:host|hostaddr|dbname|user|port|service)\s*=",
 WORD = re.compile(r"(?:^|\s)(?:password|sslpassword)\s*=\s*\S", re.IGNORECASE)
 SECRET = re.compile(
     r"password|passwd|passphrase|secret|signature|credential|apikey|accesskey|token$"
-    r"|^(?:pwd|pass|sig|key|auth|authorization|jwt)$"
+    r"|^(?:pwd|pass|sig|key|auth|authorization|jwt|bearer|session|sessionid|sid)$"
 )
 HARMLESS = {"require_auth"}
 
@@ -45,7 +47,9 @@ def holds_password(word: str) -> bool:
     >>> holds_password("postgresql://anna:secret@host/db")
     True
     """
-    if any(match.group(1) for match in USER.finditer(word)) or WEB.search(word):
+    if any(match[1] and not PORT.match(match[0]) for match in USER.finditer(word)):
+        return True
+    if WEB.search(word):
         return True
     if WORDS.search(word) and WORD.search(word):
         return True

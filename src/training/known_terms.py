@@ -29,6 +29,7 @@ WORD = re.compile(r"\w+(?:['’]\w+)*")
 HIDDEN = "\u115f"  # stands where a word is not to be learned: a letter that no text has
 MOST_AUTHORS = 255  # that are told apart
 BUCKETS = 2**24  # a byte each
+MIN_AUTHORS = "min_authors"  # the parameter of each family, noted with a logged model
 
 
 def min_authors_param() -> Any:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from src.errors import UserError
 from src.pipeline.step import param
 from src.training.family import TASKS, Family
+from src.training.known_terms import MIN_AUTHORS
 from src.training.rows import texts
 from src.training.topic_space import drawn
 
@@ -167,7 +168,7 @@ def fit_following(
 
     from src.training.topic_identity import Start, carry_over, counts, story, table
 
-    earlier = opened(context, uri)
+    earlier = opened(context, uri, own.min_authors)
     start = Start(earlier, params.update, merged(params.merge))
     if chosen.fit_from:
         fitted = chosen.fit_from(train, valid, own, folder, seed, context.say, start)
@@ -185,12 +186,31 @@ def fit_following(
     return fitted
 
 
-def opened(context: Context, uri: str) -> Any:
-    """Bring the version that is followed here and load its plain files."""
+def opened(context: Context, uri: str, min_authors: int) -> Any:
+    """Bring the version that is followed here and load its plain files.
+
+    Its words and names stand on entries that are not at hand, so they must have been asked of as
+    many authors as new ones are.
+
+    Raises
+    ------
+    UserError
+        It is no topic model of this project's, or it may know what fewer authors wrote.
+    """
+    from mlflow.models import Model
+
     from src.models.topic_extractor import TopicExtractor
 
     path = context.fetch(uri, PREDECESSOR)
     try:
+        noted = Model.load(str(next(path.rglob("MLmodel")))).metadata or {}
+        if (asked := noted.get(MIN_AUTHORS, 1)) < min_authors:
+            raise UserError(
+                f"{uri} was made with min_authors={asked}, less than {min_authors}: its topics may "
+                "be named by words of one person.",
+                f"Start anew: -P follow={NOBODY} — or, if its people may be remembered: "
+                f"-P min_authors={asked}",
+            )
         return TopicExtractor.from_folder(next(path.rglob("manifest.json")).parent)
     except (StopIteration, ValueError, KeyError):
         raise UserError(

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+from mlflow.models import Model
 
 from src import registry
 from src.errors import UserError
@@ -136,8 +137,23 @@ def test_a_version_that_is_no_topic_model_of_ours_is_named(tmp_path, content):
         (tmp_path / "model" / "manifest.json").write_bytes(content)
     context = SimpleNamespace(fetch=lambda uri, name: tmp_path)
     with pytest.raises(UserError, match="models:/other/1 is no topic model") as caught:
-        opened(context, "models:/other/1")
+        opened(context, "models:/other/1", 5)
     assert "follow=none" in caught.value.hint
+
+
+@pytest.mark.parametrize("noted", [{"min_authors": 4}, {}, None])
+def test_a_version_that_fewer_authors_were_asked_for_is_not_followed(tmp_path, noted):
+    """Its names and words may be one person's; one that says nothing is older than the question."""
+    (tmp_path / "candidate").mkdir()
+    Model(metadata=noted).save(str(tmp_path / "candidate" / "MLmodel"))
+    context = SimpleNamespace(fetch=lambda uri, name: tmp_path)
+    least = (noted or {}).get("min_authors", 1)
+    with pytest.raises(UserError, match=f"models:/mine/1 was made with min_authors={least}") as why:
+        opened(context, "models:/mine/1", 5)
+    assert "follow=none" in why.value.hint
+    assert f"min_authors={least}" in why.value.hint
+    with pytest.raises(UserError, match="no topic model"):  # it was asked enough, and is no model
+        opened(context, "models:/mine/1", least)
 
 
 def key(before):
