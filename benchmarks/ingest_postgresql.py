@@ -55,7 +55,7 @@ else:
             pass
     else:
         from src.data.ingestion import ingest
-        ingest(params, folder / "entries", lambda rows: None, reading)
+        ingest(params, folder / "entries", lambda *_: None, reading)
     texts = reading.texts
 wall = time.monotonic() - start
 used = resource.getrusage(resource.RUSAGE_SELF)

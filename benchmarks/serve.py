@@ -93,7 +93,7 @@ def save_all(folder: Path) -> list[str]:
     from src.training.family import TASKS, families
     from src.training.packaging import packed
 
-    ingest(IngestParams(), folder / "entries", lambda rows: None)
+    ingest(IngestParams(), folder / "entries")
     entries: pa.Table = TABLE.read(folder / "entries").slice(0, ENTRIES)
     cut = int(entries.num_rows * 0.9)
     train, valid = entries.slice(0, cut), entries.slice(cut)

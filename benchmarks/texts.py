@@ -67,7 +67,7 @@ def built_in(folder: Path) -> tuple[pa.Table, pa.Table]:
     from src.data.schema import ENTRIES
     from src.data.sources import IngestParams
 
-    ingest(IngestParams(), folder, lambda rows: None)
+    ingest(IngestParams(), folder)
     return parted(ENTRIES.read(folder).select(["id", "text", "author", "label", "source"]))
 
 

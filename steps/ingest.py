@@ -49,7 +49,7 @@ def run(context: Context) -> None:
     report = ingest(
         located(params),
         context.output("entries"),
-        lambda rows: context.say(f"ingest: {rows:,}{of(reading.total)} rows read"),
+        lambda rows, share: context.say(f"ingest: {progress(rows, reading.total, share)}"),
         reading,
         forgotten,
     )
@@ -141,9 +141,17 @@ def found(file: str, forgotten: Forgotten | None) -> str:
     return f"; of {len(people):,} to forget {met:,} were found"
 
 
-def of(total: int) -> str:
-    """Say of how many rows, where that is known."""
-    return f" of {total:,}" if total else ""
+def progress(rows: int, total: int, share: float | None) -> str:
+    """Say how many rows are read, and how far that is, where the source knows.
+
+    Examples
+    --------
+    >>> progress(1200, 5000, None), progress(1200, 0, 0.243), progress(1200, 0, None)
+    ('1,200 of 5,000 rows read', '1,200 rows read, 24 of 100 %', '1,200 rows read')
+    """
+    if total:
+        return f"{rows:,} of {total:,} rows read"
+    return f"{rows:,} rows read" + ("" if share is None else f", {int(100 * share)} of 100 %")
 
 
 def earlier(context: Context) -> dict[str, Path]:

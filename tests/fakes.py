@@ -9,6 +9,7 @@ import random
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -35,6 +36,33 @@ SUBJECTS = {
     "sport": ["running", "football", "training", "swimming", "match", "gym"],
     "garden": ["tomatoes", "roses", "weeds", "soil", "watering", "seeds"],
 }
+
+
+def told_to_others(good: Path, bad: Path) -> str:
+    """Check two sources as somebody who is not root, to whom no mode is closed; say what is wrong.
+
+    The first, in which nothing is, loads all that is needed: others may not look at that either.
+    """
+    code = (
+        "import os, sys; from src.data.sources import check, find; from src.errors import UserError"
+        "\nfirst, second = (find(path).params(source=path) for path in sys.argv[1:])\n"
+        "check(first)\n"
+        "if not os.geteuid(): os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
+        "try: check(second)\n"
+        "except UserError as error: print(error.message)"
+    )
+    words = [sys.executable, "-c", code, str(good), str(bad)]
+    done = subprocess.run(words, cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert not done.returncode, done.stderr
+    return done.stdout
+
+
+@contextmanager
+def open_folder() -> Iterator[Path]:
+    """Make a folder that others may look into, which those of pytest are not."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
 
 
 @contextmanager

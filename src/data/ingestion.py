@@ -16,7 +16,7 @@ from src.data.languages import reader
 from src.data.mending import menders
 from src.data.privacy import pseudonym
 from src.data.profile import Profile, Profiler
-from src.data.raw import note_of
+from src.data.raw import note_of, place_of
 from src.data.schema import ENTRIES, PRIVACY
 from src.data.sources import IngestParams, Reading, find
 
@@ -105,7 +105,7 @@ class IngestReport:
 def ingest(
     params: IngestParams,
     folder: Path,
-    progress: Callable[[int], None] = lambda rows: None,
+    progress: Callable[[int, float | None], None] = lambda rows, share: None,
     reading: Reading | None = None,
     forgotten: Forgotten | None = None,
 ) -> IngestReport:
@@ -118,7 +118,8 @@ def ingest(
     folder
         Where the entries artifact goes.
     progress
-        Called with the number of rows read so far.
+        Called with the number of rows read so far, and the share that they are of the source, or
+        None where it does not know.
     reading
         What a source may go on from, where it can; without it everything is read.
     forgotten
@@ -150,7 +151,7 @@ def ingest(
             if note := note_of(table):
                 notes[note] = None
             yield table
-            progress(cleaner.rows)
+            progress(cleaner.rows, place_of(table))
 
     go_on = source.read_on if reading else None
     tables = go_on(params, reading) if go_on and reading else source.read(params)

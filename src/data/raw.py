@@ -26,7 +26,8 @@ CLEANED = "cleaned"
 ROWS = 8_192
 CHARACTERS = 16 * 2**20  # of text in one table, so that long entries do not fill the memory
 
-NOTE = b"note"  # in the metadata of a table's schema
+# In the metadata of a table's schema.
+NOTE, PLACE = b"note", b"place"
 
 Row = dict[str, str | list[str] | None]
 
@@ -46,12 +47,27 @@ def tables(rows: Iterable[Row]) -> Iterator[pa.Table]:
 
 def noted(table: pa.Table, note: str) -> pa.Table:
     """Write a note on a table that people are to read about its source."""
-    return table.replace_schema_metadata({NOTE: note})
+    return _with(table, NOTE, note)
 
 
 def note_of(table: pa.Table) -> str:
     """Give the note on a table, "" where there is none."""
     return str((table.schema.metadata or {}).get(NOTE, b"").decode())
+
+
+def placed(table: pa.Table, share: float) -> pa.Table:
+    """Write on a table how much of its source is read with it, from 0 to 1."""
+    return _with(table, PLACE, repr(share))
+
+
+def place_of(table: pa.Table) -> float | None:
+    """Give how much of its source is read with a table; None where the source does not know."""
+    share = (table.schema.metadata or {}).get(PLACE)
+    return float(share) if share else None
+
+
+def _with(table: pa.Table, name: bytes, value: str) -> pa.Table:
+    return table.replace_schema_metadata({**(table.schema.metadata or {}), name: value})
 
 
 def topic_list(words: str) -> list[str]:

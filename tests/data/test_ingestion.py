@@ -23,7 +23,9 @@ def test_a_journal_becomes_entries(tmp_path: Path) -> None:
         ",5,anna,2024-01-03\n"
     )
     seen: list[int] = []
-    report = ingest(FileParams(source=str(file)), tmp_path / "entries", seen.append)
+    report = ingest(
+        FileParams(source=str(file)), tmp_path / "entries", lambda rows, share: seen.append(rows)
+    )
     assert seen == [5]
     assert (report.rows, report.entries, report.authors, report.public) == (5, 3, 2, False)
     assert report.dropped == {"duplicate text": 1, "empty text": 1}

@@ -102,9 +102,15 @@ def check(files: Iterable[Stored], params: FileParams) -> None:
 
 
 def read(files: Iterable[Stored], params: FileParams) -> Iterator[pa.Table]:
-    """Stream the files' rows as tables of `src.data.raw.RAW`."""
+    """Stream the files' rows as tables of `src.data.raw.RAW`, which tell how much is read."""
+    from src.data.raw import place_of, placed
+
+    files = list(files)
+    before, size = 0, sum(file.size for file in files)
     for file in files:
-        yield from BY_ENDING[file.ending].tables(file, params)
+        for table in BY_ENDING[file.ending].tables(file, params):
+            yield placed(table, (before + file.size * (place_of(table) or 0)) / size)
+        before += file.size
 
 
 def _malformed(
@@ -113,12 +119,15 @@ def _malformed(
     return UserError(f"{file.name}, row {row:,}: {what}.", hint)
 
 
-def _noted(tables: Iterator[pa.Table], file: Stored, utf8: Utf8) -> Iterator[pa.Table]:
-    """Write beside the rows which encoding was found, so that whoever reads them can say so."""
-    from src.data.raw import noted
+def _noted(
+    tables: Iterator[pa.Table], file: Stored, utf8: Utf8, place: Callable[[], float]
+) -> Iterator[pa.Table]:
+    """Write beside the rows which encoding was found, and how far in the file they are."""
+    from src.data.raw import noted, placed
 
     for table in tables:
-        yield noted(table, f"{file.name} as {utf8.note}") if utf8.note else table
+        here = placed(table, place())
+        yield noted(here, f"{file.name} as {utf8.note}") if utf8.note else here
 
 
 def _csv_rows(file: Stored, lines: Iterable[str], first: str) -> Iterator[list[str]]:
@@ -152,7 +161,7 @@ def _lines(text: Any) -> tuple[str, Iterator[str]]:
 
 
 def _csv_columns(file: Stored, params: FileParams) -> list[str]:
-    with file.text(params.encoding) as (text, _):
+    with file.text(params.encoding) as (text, *_):
         first, lines = _lines(text)
         return next(_csv_rows(file, lines, first))
 
@@ -160,7 +169,7 @@ def _csv_columns(file: Stored, params: FileParams) -> list[str]:
 def _csv_tables(file: Stored, params: FileParams) -> Iterator[pa.Table]:
     from src.data.raw import tables, topic_list
 
-    with file.text(params.encoding) as (text, utf8):
+    with file.text(params.encoding) as (text, utf8, place):
         first, lines = _lines(text)
         rows = _csv_rows(file, lines, first)
         header = next(rows)
@@ -176,7 +185,7 @@ def _csv_tables(file: Stored, params: FileParams) -> Iterator[pa.Table]:
                     row["topics"] = topic_list(cells[topics])
                 yield row
 
-        yield from _noted(tables(by_role()), file, utf8)
+        yield from _noted(tables(by_role()), file, utf8, place)
 
 
 def _json_rows(file: Stored, text: Any) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -199,7 +208,7 @@ def _json_rows(file: Stored, text: Any) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _json_columns(file: Stored, params: FileParams) -> list[str]:
     names = dict[str, None]()
-    with file.text(params.encoding) as (text, _):
+    with file.text(params.encoding) as (text, *_):
         for _, row in islice(_json_rows(file, text), HEAD):
             names |= dict.fromkeys(row)
     return list(names)
@@ -228,8 +237,8 @@ def _json_tables(file: Stored, params: FileParams) -> Iterator[pa.Table]:
                     row[role] = None if cell is None else _word(cell)
             yield row
 
-    with file.text(params.encoding) as (text, utf8):
-        yield from _noted(tables(by_role(text)), file, utf8)
+    with file.text(params.encoding) as (text, utf8, place):
+        yield from _noted(tables(by_role(text)), file, utf8, place)
 
 
 def _word(cell: Any) -> str:
@@ -260,13 +269,15 @@ def _parquet_tables(file: Stored, params: FileParams) -> Iterator[pa.Table]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from src.data.raw import ROWS
+    from src.data.raw import ROWS, placed
 
+    done = 0
     roles = match(_parquet_columns(file, params), params, file.name)
     try:
         with file.opened() as opened, pq.ParquetFile(opened, pre_buffer=False) as parquet:
             for batch in parquet.iter_batches(batch_size=ROWS, columns=list(roles.values())):
-                yield arrow_table(batch, roles, file.name)
+                done += batch.num_rows
+                yield placed(arrow_table(batch, roles, file.name), done / parquet.metadata.num_rows)
     except (pa.ArrowInvalid, OSError):
         raise _no_parquet(file) from None
 

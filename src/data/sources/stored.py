@@ -52,8 +52,12 @@ class Stored:
         return endings(self.name)[0]
 
     @contextmanager
-    def text(self, encoding: str) -> Iterator[tuple[TextIO, Utf8]]:
+    def text(self, encoding: str) -> Iterator[tuple[TextIO, Utf8, Callable[[], float]]]:
         """Open it as text, unpacked, with its line breaks as they are.
+
+        Returns
+        -------
+        The text, how its bytes became UTF-8, and what tells the share that is read so far.
 
         Raises
         ------
@@ -66,7 +70,7 @@ class Stored:
             with io.TextIOWrapper(
                 io.BufferedReader(utf8, BUFFER), encoding="utf-8", newline=""
             ) as text:
-                yield text, utf8
+                yield text, utf8, lambda: raw.tell() / self.size
         except (EOFError, zlib.error) as error:
             raise self._broken(error) from None
         except OSError as error:

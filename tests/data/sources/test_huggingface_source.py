@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ from src.data.schema import ENTRIES
 from src.data.sources import check, find
 from src.data.sources.huggingface import HuggingFaceParams
 from src.errors import UserError
+from tests.fakes import open_folder, told_to_others
 
 ROOT = Path(__file__).resolve().parents[3]
 TEXT = {"dtype": "string", "_type": "Value"}
@@ -189,13 +189,15 @@ def test_what_is_cut_or_missing_is_named(tmp_path: Path, hurt: str, message: str
     assert message in problem(folder).message
 
 
-def test_a_file_that_may_not_be_read_is_named(tmp_path: Path) -> None:
-    folder = save(tmp_path / "a", pa.table({"text": ["one"]}), {"text": TEXT}, "train")
-    file = folder / "data-00000-of-00001.arrow"
-    file.chmod(0)
-    if os.access(file, os.R_OK):
-        pytest.skip("who runs this may read everything")
-    assert "may not be read" in problem(folder).message
+def test_a_file_that_may_not_be_read_is_named() -> None:
+    with open_folder() as folder:
+        good, bad = (
+            save(folder / name, pa.table({"text": ["one"]}), {"text": TEXT}, "train")
+            for name in ("good", "bad")
+        )
+        assert not told_to_others(good, bad)
+        (bad / "data-00000-of-00001.arrow").chmod(0)
+        assert "may not be read" in told_to_others(good, bad)
 
 
 def test_checking_imports_neither_arrow_nor_datasets(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ import csv
 import gzip
 import io
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from src.data.ingestion import ingest
+from src.data.raw import place_of
 from src.data.schema import ENTRIES
 from src.data.sources import check, find
 from src.data.sources.formats import FileParams
 from src.data.sources.stored import endings
 from src.errors import UserError
 from tests.data.diary_sentences import SENTENCES
+from tests.fakes import open_folder, told_to_others
 
 pytestmark = pytest.mark.unit
 
@@ -228,17 +229,30 @@ def test_other_languages_and_mended_texts_are_counted(tmp_path: Path) -> None:
     assert kept == [SENTENCES["en"][0], "x & y"]
 
 
-def test_a_file_that_may_not_be_read_is_named(tmp_path: Path) -> None:
-    for name, write in (("a.csv", as_csv), ("a.parquet", as_parquet)):
-        file = tmp_path / name
-        file.write_bytes(
-            write([{"id": "1", "text": "a", "author": "b", "score": "1", "topics": []}])
-        )
-        file.chmod(0)
-        if os.access(file, os.R_OK):
-            pytest.skip("who runs this may read everything")
-        with pytest.raises(UserError, match=f"{name} may not be read"):
-            check(params(file))
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet"])
+def test_a_file_that_may_not_be_read_is_named(name: str) -> None:
+    row = {"id": "1", "text": "a", "author": "b", "score": "1", "topics": []}
+    with open_folder() as folder:
+        good, bad = folder / f"good-{name}", folder / name
+        for file in (good, bad):
+            file.write_bytes(KINDS[name]([row]))
+        assert not told_to_others(good, bad)
+        bad.chmod(0)
+        assert f"{name} may not be read" in told_to_others(good, bad)
+
+
+def test_tables_tell_how_much_of_all_files_is_read(tmp_path: Path) -> None:
+    rows = [{"id": str(i), "text": f"{i} days " * 9, "author": "b", "score": "1", "topics": []}
+            for i in range(20_000)]  # fmt: skip
+    for name, write in (("a.csv", as_csv), ("b.csv.gz", as_csv), ("c.parquet", as_parquet)):
+        whole = write(rows)
+        (tmp_path / name).write_bytes(gzip.compress(whole) if name.endswith("gz") else whole)
+    for source in (tmp_path, *tmp_path.iterdir()):
+        shares = [place_of(table) for table in find(str(source)).read(params(source))]
+        assert len(shares) > 2
+        assert shares == sorted(shares)
+        assert 0 < shares[0] < 1
+        assert shares[-1] == 1
 
 
 def test_a_file_that_vanishes_is_named(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ class App:
         there = {name: before / name for name in names if before}
         reading = Reading(lambda: there, folder / "versions")
         params = params or self.params()
-        report = ingest(params, folder / "entries", lambda rows: None, reading)
+        report = ingest(params, folder / "entries", lambda *_: None, reading)
         return folder, reading, report
 
     def problem(self, params: PostgresParams) -> UserError:

@@ -188,7 +188,7 @@ def test_an_object_that_changes_or_vanishes_while_it_is_read(
     for change, message in ((body.upper(), "changed while it was read"), (None, "is not there")):
         put(store, a_csv=body)
 
-        def changed(rows: int, change: str | None = change) -> None:
+        def changed(rows: int, share: float | None, change: str | None = change) -> None:
             if change:
                 put(store, a_csv=change)
             else:
