@@ -116,9 +116,10 @@ class StepResult:
     @cached_property
     def metrics(self) -> dict[str, float]:
         """What its run has logged."""
+        run_id = self._made()
         import mlflow
 
-        run = mlflow.MlflowClient(self.store).get_run(self._made())
+        run = mlflow.MlflowClient(self.store).get_run(run_id)
         return dict(run.data.metrics)
 
     @property
