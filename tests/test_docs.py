@@ -28,6 +28,7 @@ def test_what_a_page_says_works(page: Path, tmp_path: Path) -> None:
     tried = 0
     for language, title, content in blocks(page):
         if title:
+            (project / title).parent.mkdir(parents=True, exist_ok=True)
             (project / title).write_text(content)
         elif language == "python" and "import" in content:
             exec(compile(content, page.name, "exec"), {})  # noqa: S102 - our own page
