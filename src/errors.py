@@ -16,3 +16,5 @@ class UserError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        if hint:  # where Python itself shows the error, such as in a notebook
+            self.add_note(hint)

@@ -17,7 +17,8 @@ def run(call: Call) -> int:
     chain = Chain(jobs, open_store(), params.force, params.accept)
     rows = list(chain.plan())
     if call.as_json:
-        console.say_json({"steps": [done.as_dict() for done in rows]})
+        steps = [done.as_dict() for done in rows]
+        console.say_json({"steps": steps, "halted": chain.halted})
     else:
         for done in rows:
             console.say_row(done.job.title, done.outcome, done.reason)

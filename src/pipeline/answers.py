@@ -1,7 +1,7 @@
 """What `--json` prints, by entry point; `--help` shows it.
 
 Each answer also has `schema`, 1: it is counted up where a field is taken away or changes its
-meaning. New fields may come at any time.
+meaning. New fields may come at any time. What went wrong is said as an `ErrorAnswer`.
 """
 
 from __future__ import annotations
@@ -9,13 +9,26 @@ from __future__ import annotations
 from typing import Any, TypedDict, get_args, get_origin, get_type_hints, is_typeddict
 
 
+class Mistake(TypedDict):
+    """What went wrong, and the way out."""
+
+    message: str
+    hint: str
+
+
+class ErrorAnswer(TypedDict):
+    """What every entry point prints instead where it exits with 1 or 2."""
+
+    error: Mistake
+
+
 class StepDone(TypedDict):
-    """A step of the pipeline, what became of it, and what it made."""
+    """A step, by itself or of the pipeline, what became of it, and what it made."""
 
     step: str
     group: str  # the model, where the step is of one
     outcome: str  # run, reuse or accept
-    reason: str
+    reason: str  # why it runs, or which run is reused
     seconds: float
     run_id: str | None
     summary: str
@@ -28,22 +41,14 @@ class MainAnswer(TypedDict):
 
     run_id: str | None
     steps: list[StepDone]
+    halted: str  # why the rest was left out, where a step refused; else empty
 
 
 class PlanAnswer(TypedDict):
     """What the steps would do."""
 
     steps: list[StepDone]
-
-
-class StepAnswer(TypedDict):
-    """One step that was run by itself."""
-
-    step: str
-    outcome: str  # run or reuse
-    run_id: str
-    summary: str
-    outputs: dict[str, str]  # artifact: URI
+    halted: str
 
 
 class PastPipeline(TypedDict):

@@ -9,6 +9,7 @@ from pathlib import Path
 from src.errors import UserError
 
 SHELLS = {"bash", "sh", "dash", "zsh"}
+SQLITE = "sqlite:///"
 FOLDER = "PIPELINE_CALLER_FOLDER"
 
 
@@ -43,19 +44,29 @@ def tracking_uri() -> str:
         A relative sqlite URI whose folder cannot be told.
     """
     typed = os.environ.get("MLFLOW_TRACKING_URI") or os.environ.get("MLFLOW_BACKEND_STORE_URI", "")
-    if not typed:
-        return f"sqlite:///{caller_folder() / 'mlflow.db'}"
-    start = "sqlite:///"
-    if not typed.startswith(start) or typed.startswith(start + "/") or typed == start:
-        return typed
-    path = caller_folder() / typed.removeprefix(start)
+    found = absolute_uri(typed, caller_folder())
     # The launcher has opened its store already: one that is not there is another one.
-    if launched() and not path.exists():
+    if launched() and typed not in ("", found) and not Path(found.removeprefix(SQLITE)).exists():
         raise UserError(
             f"the relative tracking URI {typed} means another file here than where it was typed.",
-            f"Set MLFLOW_TRACKING_URI={start}/<absolute folder>/{path.name}",
+            f"Set MLFLOW_TRACKING_URI={SQLITE}/<absolute folder>/{Path(found).name}",
         )
-    return start + str(path)
+    return found
+
+
+def absolute_uri(typed: str, folder: Path) -> str:
+    """Make of what was typed in a folder a tracking URI that means the same everywhere.
+
+    Examples
+    --------
+    >>> absolute_uri("sqlite:///mine.db", Path("/journal"))
+    'sqlite:////journal/mine.db'
+    """
+    if not typed:
+        return f"{SQLITE}{folder / 'mlflow.db'}"
+    if not typed.startswith(SQLITE) or typed.startswith(SQLITE + "/") or typed == SQLITE:
+        return typed
+    return SQLITE + str(folder / typed.removeprefix(SQLITE))
 
 
 def artifacts_destination() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+import time
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -15,11 +16,20 @@ from src.pipeline.built import check_environment
 from src.pipeline.caller import launched, launcher_run
 from src.pipeline.execute import execute, one_line
 from src.pipeline.faults import explain, is_away
-from src.pipeline.jobs import check_step
+from src.pipeline.jobs import Job, check_step
 from src.pipeline.passwords import refuse_passwords
 from src.pipeline.project import overview, usage
-from src.pipeline.results import ENTRY_POINT, FAILURE
-from src.pipeline.step import Call, Command, Step, all_steps, entry_points, nearest, read_arguments
+from src.pipeline.results import ENTRY_POINT, FAILURE, REASON
+from src.pipeline.step import (
+    Call,
+    Command,
+    Step,
+    all_steps,
+    build,
+    entry_points,
+    nearest,
+    read_arguments,
+)
 from src.pipeline.stopping import DRIVER, Stopped, stoppable
 
 DONE, FAILED, MISTAKE, REFUSED, INTERRUPTED = 0, 1, 2, 3, 130
@@ -52,12 +62,13 @@ def main(arguments: Sequence[str]) -> int:
 def dispatch(arguments: Sequence[str]) -> int:
     """Find the entry point, run it, and say what went wrong."""
     flags = {word for word in arguments if word in FLAGS}
+    as_json = "--json" in flags
     words = [word for word in arguments if word not in FLAGS]
     console.choose(quiet=bool(flags & QUIET), verbose=bool(flags & VERBOSE))
     try:
         refuse_passwords(arguments)
     except UserError as error:
-        console.complain(error)
+        complain(error, as_json)
         if launched():
             from src.pipeline.deletion import delete_for_good
 
@@ -79,21 +90,28 @@ def dispatch(arguments: Sequence[str]) -> int:
             console.say(usage(entry, typed))
             return DONE
         if isinstance(entry, Step):
-            return run_step(entry, typed, "--json" in flags)
-        return entry.run(Call(typed, all_steps(), "--json" in flags))
+            return run_step(entry, typed, as_json)
+        return entry.run(Call(typed, all_steps(), as_json))
     except UserError as error:
-        console.complain(error)
+        complain(error, as_json)
         note_failure(error, ["steps", *arguments])
         return MISTAKE
     except Exception as error:
         if known_fault := explain(error):
-            console.complain(known_fault)
+            complain(known_fault, as_json)
             note_failure(error, ["steps", *arguments])
             return MISTAKE
         console.alarm(traceback.format_exc().rstrip())
-        console.alarm(f"error: {one_line(error)}")
+        complain(UserError(one_line(error)), as_json)
         note_failure(error, ["steps", *arguments])
         return FAILED
+
+
+def complain(error: UserError, as_json: bool) -> None:
+    """Show what went wrong to people, and to a program that waits for an answer."""
+    console.complain(error)
+    if as_json:
+        console.say_json({"error": {"message": error.message, "hint": error.hint}})
 
 
 def note_failure(error: BaseException, words: Sequence[str]) -> None:
@@ -131,13 +149,20 @@ def run_step(step: Step, typed: Mapping[str, str], as_json: bool) -> int:
     store = open_store()
     if DRIVER not in os.environ:
         store.close_stale()
+    start = time.monotonic()
     result, reused = execute(step, typed, all_steps(), store, console.progress)
     summary = str(result.details.get("summary", ""))
     outcome = "reuse" if reused else "run"
     if as_json:
-        outputs = {name: output.uri for name, output in result.outputs.items()}
-        head = {"step": step.name, "outcome": outcome, "run_id": result.run_id}
-        console.say_json({**head, "summary": summary, "outputs": outputs})
+        from src.pipeline.driver import Done, reused_from
+
+        reason = (
+            reused_from(result) if reused else store.client.get_run(result.run_id).data.tags[REASON]
+        )
+        group = getattr(build(step.params, typed), step.group) if step.group else ""
+        job = Job(step, typed, group)
+        seconds = time.monotonic() - start
+        console.say_json(Done(job, outcome, reason, result, seconds).as_dict())
     else:
         console.say_row(step.name, outcome, f"run {result.run_id}", summary)
     return REFUSED if result.details.get("refused") else DONE

@@ -118,7 +118,7 @@ class Chain:
             return Done(job, "accept", reason, None)
         if result is None:
             return Done(job, "run", reason, None)
-        return Done(job, "reuse", f"run {result.run_id[:8]}… ({age(result.ended)})", result)
+        return Done(job, "reuse", reused_from(result), result)
 
     def plan(self) -> Iterator[Done]:
         """Say for each job what would happen."""
@@ -255,6 +255,11 @@ def command(job: Job, parameters: Mapping[str, Any]) -> str:
     return f"python -m steps {job.step.name} {given}".rstrip()
 
 
+def reused_from(result: Sealed) -> str:
+    """Say which run is reused and how old it is."""
+    return f"run {result.run_id[:8]}… ({age(result.ended)})"
+
+
 def age(ended: int) -> str:
     """Say how long ago a run ended, in its largest unit."""
     seconds = max(0.0, time.time() - ended / 1000)
@@ -308,10 +313,13 @@ def drive(chain: Chain, title: str, as_json: bool) -> int:
 
     def tell(done: Done) -> None:
         # What is about to run is on the live table, where there is one.
-        watched = done.result is None and console.watched()
-        if not as_json and not watched:
-            address = place_of(store, done.result.run_id) if done.result else ""
-            console.say_row(done.job.title, *words(done), address=address)
+        if done.result is None and console.watched():
+            return
+        if as_json:
+            console.progress(console.row(done.job.title, *words(done)))
+            return
+        address = place_of(store, done.result.run_id) if done.result else ""
+        console.say_row(done.job.title, *words(done), address=address)
 
     store.close_stale()
     with Parent(store, title) as parent:
@@ -341,7 +349,7 @@ def drive(chain: Chain, title: str, as_json: bool) -> int:
     ran = [done for done in finished if done.outcome != "reuse"]
     if as_json:
         steps = [done.as_dict() for done in finished]
-        console.say_json({"run_id": recorded or None, "steps": steps})
+        console.say_json({"run_id": recorded or None, "steps": steps, "halted": chain.halted})
     elif chain.halted or not ran:
         console.say(chain.halted or NOTHING)
     else:

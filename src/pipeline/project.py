@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any, get_type_hints
 
-from src.pipeline.answers import StepAnswer, shape
+from src.pipeline.answers import StepDone, shape
 from src.pipeline.console import SCHEMA
 from src.pipeline.jobs import Options
 from src.pipeline.space import space_of
@@ -122,6 +122,8 @@ def overview(known: Mapping[str, Step | Command]) -> str:
         "usage: python -m steps NAME [-P name=value …] [--json] [--quiet] [--verbose] [--help]\n\n"
         f"{rows}\nThe same from anywhere: mlflow run <folder or git URI> -e NAME -P name=value\n"
         "--quiet says errors and the last result; --verbose all that steps print. NO_COLOR holds.\n"
+        "--json prints an object that a step's --help describes; of what went wrong,\n"
+        "{error: {message, hint}}.\n"
         "Exit codes: 0 done, 1 failed, 2 a mistake to put right, 3 finished with a verdict against."
     )
 
@@ -142,7 +144,7 @@ def usage(entry: Step | Command, typed: Mapping[str, str]) -> str:
                     f"\nParameters of {getattr(part.value, 'name', 'going on from a version')}:\n\n"
                 )
                 text += "".join(help_rows(extra))
-    answer = StepAnswer if isinstance(entry, Step) else entry.answer
+    answer = StepDone if isinstance(entry, Step) else entry.answer
     if answer:
         text += f"\n--json prints schema {SCHEMA}, an object of:\n\n"
         text += "".join(f"  {name}: {shape(of)}\n" for name, of in get_type_hints(answer).items())

@@ -26,9 +26,14 @@ def owned_folder(where: Path | None = None) -> Iterator[Path]:
     where
         The folder that it is made in; the usual one for temporary files if not given.
     """
-    name = f"{PREFIX}-{here()}-{me().pid}-{me().started:.0f}-"
-    with tempfile.TemporaryDirectory(prefix=name, dir=where, ignore_cleanup_errors=True) as made:
+    with kept_folder(where) as made:
         yield Path(made)
+
+
+def kept_folder(where: Path | None = None) -> tempfile.TemporaryDirectory[str]:
+    """Make a folder whose name says whose it is; it goes with the object that stands for it."""
+    name = f"{PREFIX}-{here()}-{me().pid}-{me().started:.0f}-"
+    return tempfile.TemporaryDirectory(prefix=name, dir=where, ignore_cleanup_errors=True)
 
 
 @contextmanager

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from src.pipeline.answers import ErrorAnswer, fits
 from src.pipeline.cli import main
 from src.pipeline.step import Step, entry_points
 from tests.fakes import PROJECT, environment
@@ -139,3 +141,14 @@ def test_nothing_heavy_is_imported_to_say_so(words: list[str], tmp_path: Path) -
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_program_that_waits_for_json_gets_the_mistake_too(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["split", "-P", "sede=3", "--json"]) == 2
+    shown = capsys.readouterr()
+    found = json.loads(shown.out)
+    assert fits(found, ErrorAnswer)
+    assert found["error"]["message"] == "split has no parameter 'sede'."
+    assert found["error"]["hint"] in shown.err

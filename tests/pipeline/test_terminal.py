@@ -193,7 +193,7 @@ def test_help_says_what_json_holds(capsys: pytest.CaptureFixture[str], name: str
 def test_what_the_driver_prints_has_the_shape_that_it_promises() -> None:
     step = next(iter(all_steps().values()))
     steps = [Done(Job(step, {}), "run", "first run", None).as_dict()]
-    assert fits({"schema": 1, "run_id": None, "steps": steps}, MainAnswer)
+    assert fits({"schema": 1, "run_id": None, "steps": steps, "halted": ""}, MainAnswer)
 
 
 @pytest.mark.parametrize(
