@@ -14,8 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.services import install, own_folder
 
 PATIENCE = 120  # seconds; a test passes on a slow machine too
@@ -145,7 +143,7 @@ class Chromium:
         feature = {"name": "prefers-color-scheme", "value": theme}
         self.ask("Emulation.setEmulatedMedia", session, features=[feature])
         frame = 'document.querySelector("iframe")'
-        self.run(f'{frame}.style.cssText = "position:fixed;left:0;top:0;width:{width}px"')
+        self.run(f'{frame}.style.cssText = "position:fixed;inset:0;z-index:9;width:{width}px"')
         self.until(f"innerWidth === {width}", session)
 
     def asked(self, session: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -104,10 +105,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A tracking server with runs of every kind."""
     folder = tmp_path_factory.mktemp("cards")
     journal = write_csv(folder / "journal.csv", made_up_entries(900))
-    with mlflow_server(folder, f"sqlite:///{folder}/mlflow.db") as address:
-        words = ("-m", "tests.cards.store_of_cards", str(journal))
-        done = run_python(PROJECT, *words, folder=folder, MLFLOW_TRACKING_URI=address)
-        assert done.returncode == 0, done.stdout + done.stderr
+    store, words = f"sqlite:///{folder}/mlflow.db", ("-m", "tests.cards.store_of_cards")
+    more = {"MLFLOW_TRACKING_URI": store, "MLFLOW_ARTIFACTS_DESTINATION": f"{folder}/artifacts"}
+    done = run_python(PROJECT, *words, str(journal), folder=folder, **more)
+    assert done.returncode == 0, done.stdout + done.stderr
+    with mlflow_server(folder, store) as address:
         yield address
 
 
@@ -155,7 +157,9 @@ def test_a_card_is_whole_and_can_be_read_in_the_ui(browser: Chromium, card: str)
         assert browser.run(FAINT, card) == [], theme
     assert browser.asked(card) == []
     assert browser.complaints(card) == []
-    levels = browser.run('[...document.querySelectorAll("h1, h2, h3, h4")].map(e => +e.tagName[1])', card)
+    levels = browser.run(
+        '[...document.querySelectorAll("h1, h2, h3, h4")].map(e => +e.tagName[1])', card
+    )
     assert levels[0] == 1
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
     assert browser.run('document.querySelector("main > :last-child pre").innerText', card)
