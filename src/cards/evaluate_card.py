@@ -141,7 +141,8 @@ def _sentiment(rows: list[dict[str, Any]], evaluation: Evaluation) -> list[Secti
         found.append(Section("Slices", figures=[drawn]))
     columns = ("entry", "label", "answer", "confidence", "words")
     words = ("Entries are named by their ids: no text of theirs is on a card.",)
-    found.append(Section("The surest mistakes", words, Table(columns, mistakes)))
+    if mistakes:
+        found.append(Section("The surest mistakes", words, Table(columns, mistakes)))
     return found
 
 
@@ -250,5 +251,6 @@ def _figures(evaluation: Evaluation) -> Section:
         rows.append(row)
     words = ["With 95 % intervals."]
     if champion:
-        words.append(f"{champion.verdict.sentence}. Compared on {champion.n_entries:,} entries.")
+        said = champion.verdict.sentence
+        words.append(f"{said[:1].upper()}{said[1:]}. Compared on {champion.n_entries:,} entries.")
     return Section("Figures", words, Table(columns, rows))
