@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -35,13 +36,22 @@ def own_folder() -> Iterator[Path]:
 
 def install_postgres() -> None:
     """Install Debian's PostgreSQL where it is missing and we may; else skip."""
-    if postgres_programs():
+    install("postgresql", lambda: bool(postgres_programs()))
+
+
+def install(package: str, is_there: Callable[[], bool]) -> None:
+    """Install a package of Debian's where it is missing and we may; else skip."""
+    if is_there():
         return
     if os.geteuid() or not shutil.which("apt-get"):
-        pytest.skip("needs PostgreSQL: apt-get install postgresql")
+        pytest.skip(f"needs {package}: apt-get install {package}")
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for words in (["update", "-qq"], ["install", "-qq", "-y", "postgresql"]):
-        subprocess.run(["apt-get", *words], env=env, check=True, capture_output=True)
+    with (Path(tempfile.gettempdir()) / "journal-install.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the suite runs in two processes, apt-get in one
+        if is_there():
+            return
+        for words in (["update", "-qq"], ["install", "-qq", "-y", package]):
+            subprocess.run(["apt-get", *words], env=env, check=True, capture_output=True)
 
 
 @contextmanager

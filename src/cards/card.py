@@ -64,12 +64,13 @@ class Figure:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading with words, a table and figures below it, each as it is there."""
+    """A heading with words, a table, figures and Markdown below it, each as it is there."""
 
     heading: str
     words: Sequence[str] = ()
     table: Table | None = None
     figures: Sequence[Figure] = ()
+    markdown: str = ""
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,28 @@ def number(value: Cell) -> str:
     return value
 
 
+def from_markdown(text: str) -> str:
+    r"""Turn Markdown into HTML below a section's heading; nothing in it links or loads.
+
+    Examples
+    --------
+    >>> from_markdown("## Use <b> of `it`")
+    '<h3>Use &lt;b&gt; of <code>it</code></h3>\n'
+    """
+    from markdown_it import MarkdownIt
+
+    reader = MarkdownIt("commonmark", {"html": False}).enable("table")
+    reader.disable(["link", "image", "autolink", "reference"])
+    tokens = reader.parse(text)
+    for token in tokens:
+        if token.type in {"heading_open", "heading_close"}:
+            token.tag = "h3"
+    found = str(reader.renderer.render(tokens, reader.options, {}))
+    return found.replace("<table>", '<div class="wide"><table>').replace(
+        "</table>", "</table></div>"
+    )
+
+
 @cache
 def _template() -> Template:
     from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -139,5 +162,6 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.filters["number"] = number
+    environment.filters["from_markdown"] = from_markdown
     environment.tests["link"] = lambda value: isinstance(value, Link)
     return environment.get_template("card.html")

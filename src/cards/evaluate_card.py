@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from src.cards.card import Card, Section, Table
@@ -35,13 +35,13 @@ def evaluate_card(context: Context) -> Card:
     sections = [Section("Gates", table=Table(("", "gate"), passed))]
     rows = list(_answers(context))
     if evaluation.task == "sentiment":
-        sections += _sentiment(rows)
+        sections += [*_sentiment(rows, evaluation), *_elsewhere(evaluation)]
     else:
         sections += _topics(rows)
     sections.append(_figures(evaluation))
     metrics = evaluation.metrics | (evaluation.journal.metrics if evaluation.journal else {})
     facts = [
-        (name.replace("_", " "), f"{metrics[name].value:.3f}")
+        (_spelled(name), f"{metrics[name].value:.3f}")
         for name in HEADLINES[evaluation.task]
         if name in metrics
     ]
@@ -70,7 +70,17 @@ def _answers(context: Context) -> Iterator[dict[str, Any]]:
         yield row | about[row["id"]]
 
 
-def _sentiment(rows: list[dict[str, Any]]) -> list[Section]:
+def _spelled(name: str) -> str:
+    """Write a metric's name for people, those on the held-out journal as well."""
+    from src.evaluation.gates import spelled
+    from src.evaluation.journal import PREFIX
+
+    bare = name.removeprefix(PREFIX)
+    same = bare == name or spelled(name) != name.replace("_", " ")
+    return spelled(name) if same else f"{spelled(bare)}, journal"
+
+
+def _sentiment(rows: list[dict[str, Any]], evaluation: Evaluation) -> list[Section]:
     import numpy as np
 
     from src.evaluation.cards.calibration import wilson
@@ -93,12 +103,15 @@ def _sentiment(rows: list[dict[str, Any]]) -> list[Section]:
             share = float(right[here].mean())
             low, high = wilson(np.array([share]), np.array([float(n)]))
             points.append((float(sure[here].mean()), share, float(low[0]), float(high[0]), n))
-    slices = dict[str, tuple[float, float, float, int]]()
-    for name, place in _slices(judged).items():
-        if len(place) >= FEWEST:
-            share = float(right[place].mean())
-            low, high = wilson(np.array([share]), np.array([float(len(place))]))
-            slices[name] = (share, float(low[0]), float(high[0]), len(place))
+    slices = _sliced(judged, right.tolist())
+    counted = {"recall": [sum(row) for row in counts]}
+    counted["precision"] = [sum(row) for row in zip(*counts, strict=True)]
+    classes = {
+        f"{kind} of {label}": (own.value, own.low, own.high, counted[kind][place])
+        for kind in ("recall", "precision")
+        for place, label in enumerate(LABELS)
+        if (own := evaluation.metrics.get(f"{kind}_{label}"))
+    }
     wrong = sorted((row for row in judged if row["truth"] != row["sentiment"]), key=_surest)
     mistakes = [
         (row["id"], row["truth"], row["sentiment"], row["confidence"], row["words"])
@@ -114,6 +127,13 @@ def _sentiment(rows: list[dict[str, Any]]) -> list[Section]:
         reliability(points, "How often an answer of a given confidence is right, 95 % intervals"),
     ]
     found = [Section("Answers", figures=figures)]
+    if classes:
+        caption = (
+            "Recall: of the entries with a label, the share that gets it. Precision: of the "
+            "answers of a label, the share that is right."
+        )
+        drawn = ranges(classes, caption, ("class (entries)", "share"))
+        found.append(Section("Classes", figures=[drawn]))
     if slices:
         caption = "Accuracy where entries are long or short, early or late, and by source"
         whole = float(right.mean())
@@ -121,8 +141,48 @@ def _sentiment(rows: list[dict[str, Any]]) -> list[Section]:
         found.append(Section("Slices", figures=[drawn]))
     columns = ("entry", "label", "answer", "confidence", "words")
     words = ("Entries are named by their ids: no text of theirs is on a card.",)
-    found.append(Section("The surest mistakes", words, Table(columns, mistakes)))
+    if mistakes:
+        found.append(Section("The surest mistakes", words, Table(columns, mistakes)))
     return found
+
+
+def _sliced(
+    rows: list[dict[str, Any]], hits: Sequence[bool]
+) -> dict[str, tuple[float, float, float, int]]:
+    """Give for each slice that is large enough the share of hits, its interval, and its size."""
+    import numpy as np
+
+    from src.evaluation.cards.calibration import wilson
+
+    found = dict[str, tuple[float, float, float, int]]()
+    for name, places in _slices(rows).items():
+        if len(places) >= FEWEST:
+            share = float(np.mean([hits[place] for place in places]))
+            low, high = wilson(np.array([share]), np.array([float(len(places))]))
+            found[name] = (share, float(low[0]), float(high[0]), len(places))
+    return found
+
+
+def _elsewhere(evaluation: Evaluation) -> Iterator[Section]:
+    """Show what a sentiment model makes of the held-out journal and of minimal pairs."""
+    if journal := evaluation.journal:
+        words = (
+            f"{journal.n_entries:,} entries of invented people, written for this project; the "
+            "model was trained on none of them. With 95 % intervals.",
+        )
+        rows = [
+            (_spelled(name).removesuffix(", journal"), str(own))
+            for name, own in journal.metrics.items()
+        ]
+        yield Section("On journals it never saw", words, Table(("metric", "this model"), rows))
+    if evaluation.behaviour:
+        words = ("Pairs of texts that differ in one thing, and how many are answered wrongly.",)
+        pairs = [
+            (kind.replace("_", " "), of.pairs, of.failures, of.rate)
+            for kind, of in evaluation.behaviour.items()
+        ]
+        columns = ("what differs", "pairs", "failures", "share")
+        yield Section("Behaviour", words, Table(columns, pairs))
 
 
 def _surest(row: Mapping[str, Any]) -> tuple[float, str]:
@@ -167,7 +227,14 @@ def _topics(rows: list[dict[str, Any]]) -> list[Section]:
         ),
         bars(dict(sorted(given.items())), "Topics per entry", ("topics", "entries")),
     ]
-    return [Section("Answers", figures=figures)]
+    found = [Section("Answers", figures=figures)]
+    named = [bool(row["topics"]) for row in rows]
+    if slices := _sliced(rows, named):
+        caption = "Share with a topic where entries are long or short, early or late, by source"
+        columns = ("slice (entries)", "share with a topic")
+        drawn = ranges(slices, caption, columns, sum(named) / len(named))
+        found.append(Section("Slices", figures=[drawn]))
+    return found
 
 
 def _figures(evaluation: Evaluation) -> Section:
@@ -178,11 +245,12 @@ def _figures(evaluation: Evaluation) -> Section:
         columns += ["champion, on shared entries", "difference"]
     rows = list[list[str]]()
     for name, estimate in evaluation.metrics.items():
-        row = [name.replace("_", " "), str(estimate), str(evaluation.baseline.get(name, "–"))]
+        row = [_spelled(name), str(estimate), str(evaluation.baseline.get(name, "–"))]
         if champion:
             row += [str(found.get(name, "–")) for found in (champion.metrics, champion.differences)]
         rows.append(row)
     words = ["With 95 % intervals."]
     if champion:
-        words.append(f"{champion.verdict.sentence}. Compared on {champion.n_entries:,} entries.")
+        said = champion.verdict.sentence
+        words.append(f"{said[:1].upper()}{said[1:]}. Compared on {champion.n_entries:,} entries.")
     return Section("Figures", words, Table(columns, rows))

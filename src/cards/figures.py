@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import io
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ STYLE = {
     "ytick.color": MUTED,
     "xtick.major.size": 0,
     "ytick.major.size": 0,
+    "xtick.minor.size": 0,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -104,7 +106,7 @@ def bars(
         colours = [SECOND if name in second else ACCENT for name in shown]
         axes.barh(places, list(shown.values()), color=colours, height=0.66)
         axes.set_yticks(places, [cut(name) for name in shown], color=INK)
-        axes.invert_yaxis()
+        axes.set_ylim(len(shown) - 0.5, -0.5)  # one bar is as high as one of many
         axes.grid(visible=False)
         axes.spines["bottom"].set_visible(False)
         axes.set_xticks([])
@@ -263,6 +265,27 @@ def reliability(points: Sequence[tuple[float, float, float, float, int]], captio
 
     table = Table(("confidence", "right", "low", "high", "answers"), list(points))
     return Figure(draw(2.9, caption, paint), caption, table)
+
+
+def steps(values: Sequence[float | None], caption: str, names: tuple[str, str]) -> Figure:
+    """Draw what came of each attempt, from 1, and the best so far; None is one that failed."""
+    best, so_far = list[float](), -math.inf
+    for value in values:
+        so_far = so_far if value is None else max(so_far, value)
+        best.append(so_far if so_far > -math.inf else math.nan)
+
+    def paint(axes: Axes) -> None:
+        places = range(1, len(values) + 1)
+        fitted = [(p, v) for p, v in zip(places, values, strict=True) if v is not None]
+        axes.step(places, best, where="post", color=ACCENT, linewidth=1.4, label="best so far")
+        axes.plot(*zip(*fitted, strict=True), "o", color=MUTED, markersize=4, label="each")
+        axes.set_xlabel(cut(names[0]))
+        axes.set_ylabel(cut(names[1], SHORT_NAME))
+        axes.locator_params(axis="x", integer=True)
+        axes.legend(loc="lower right")
+
+    rows = [(n, *of) for n, of in enumerate(zip(values, best, strict=True), 1)]
+    return Figure(draw(2.4, caption, paint), caption, Table((*names, "best so far"), rows))
 
 
 def lines(

@@ -44,6 +44,11 @@ def ingest_card(context: Context) -> Card:
         caption = "What identified people and was replaced, by kind"
         figures.append(bars(_floats(replaced), caption, ("kind", "replaced")))
     sections = [Section("What came in", figures=figures), _shape(profile)]
+    # The step has brought the last accepted reading of this source here, where there is one.
+    for path in sorted(context.folder.glob("last/*/profile.json")):
+        if last := Profile.read(path):
+            sections.append(_beside(profile, last, path.parent.name))
+            break
     if broken := context.details.get("broken"):
         words = (
             "Rules that the data break; the table expectations.json beside this card has the "
@@ -83,6 +88,40 @@ def _shape(profile: Profile) -> Section:
         named = {f"{score:g}": float(n) for score, n in sorted(profile.scores.items())}
         figures.append(bars(named, "Entries by score", ("score", "entries")))
     return Section("What they are like", figures=figures)
+
+
+def _beside(now: Profile, last: Profile, run_id: str) -> Section:
+    """Set what came in beside the last data that were accepted from this source."""
+
+    def facts(profile: Profile) -> dict[str, float]:
+        entries = profile.entries or 1
+        found = {
+            "entries": float(profile.entries),
+            "authors": float(profile.authors),
+            "left out of the rows": 1 - profile.entries / (profile.rows or 1),
+            "characters, mean": sum(n * of for n, of in profile.lengths.items()) / entries,
+            "of less than two words": profile.wordless / entries,
+        }
+        if profile.scores:
+            scored = sum(profile.scores.values())
+            found["score, mean"] = sum(n * of for n, of in profile.scores.items()) / scored
+        named = {"label": profile.labels, "source": profile.sources}
+        for kind, counts in named.items():
+            largest = list(_floats(counts).items())[:MOST_SCORES]
+            found |= {f"{kind} {name}": count / entries for name, count in largest}
+        return found
+
+    mine, before = facts(now), facts(last)
+    rows = [
+        (name, value, before.get(name, 0.0), value - before.get(name, 0.0))
+        for name, value in mine.items()
+    ]
+    rows += [(name, 0.0, value, -value) for name, value in before.items() if name not in mine]
+    labels = {"now": dict(now.labels), "last": dict(last.labels)}
+    words = (f"Accepted last was run {run_id[:8]}. Labels and sources are shares of the entries.",)
+    table = Table(("", "now", "last", "change"), rows)
+    drawn = parts(labels, "Labels now and in the last data", ("data", "label"))
+    return Section("Beside the last data", words, table, [drawn])
 
 
 def _binned(scores: Mapping[float, int]) -> Figure:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from src.cards.card import Card, Figure, Link, Section, Table, Tone, render
 from src.cards.figures import ACCENT, BAD, GOOD, INK, LINE, MUTED, draw
+from src.evaluation.gates import spelled
+from src.pipeline.opening import on_server
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,7 +73,11 @@ def pipeline_card(
     refused = [stage for stage in stages if stage.outcome == "refused"]
     tone: Tone = "bad" if failed or refused else "good"
     last = (failed or [s for s in stages if s.outcome != "not reached"] or list(stages))[-1]
-    said = f"{last.title} failed: {last.reason}" if failed else last.summary or f"{title} is done"
+    ends = {stage.group: stage for stage in stages if stage.summary}  # the last of each model
+    ends = {group: stage for group, stage in ends.items() if group} or ends
+    said = " ".join(stage.summary for stage in ends.values()) or f"{title} is done"
+    if failed:
+        said = f"{last.title} failed: {last.reason}"
     rows = [
         (
             stage.title,
@@ -89,7 +95,7 @@ def pipeline_card(
         Section("What became of each", table=Table(columns, rows)),
     ]
     changed = [
-        (stage.title, name.replace("_", " "), value, was, None if was is None else value - was)
+        (stage.title, spelled(name), value, was, None if was is None else value - was)
         for stage in stages
         for name, value in (stage.figures or {}).items()
         for was in [before.get(stage.title, {}).get(name)]
@@ -131,7 +137,7 @@ def stages_of(
                 seconds=each.seconds,
                 summary=str(each.result.details.get("summary", "")),
                 run_id=run_id,
-                address=address_of(store, run_id),
+                address=on_server(store.experiment_id, run_id),
                 figures=figures_of(store, run_id, job),
             )
         else:
@@ -139,16 +145,6 @@ def stages_of(
             failed = ""
         stages.append(stage)
     return stages
-
-
-def address_of(store: Store, run_id: str) -> str:
-    """Say where a tracking server shows a run; empty where the store is no server."""
-    from src.pipeline.caller import tracking_uri
-
-    server = tracking_uri()
-    if not server.startswith(("http://", "https://")) or "@" in server:  # a password may be in it
-        return ""
-    return f"{server.rstrip('/')}/#/experiments/{store.experiment_id}/runs/{run_id}"
 
 
 def figures_of(store: Store, run_id: str, job: Job) -> dict[str, float]:

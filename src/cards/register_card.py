@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 def register_card(context: Context) -> Card:
     """Show which version there is now, and how to load it."""
+    from src import registry
+
     content = json.loads((context.output("registration") / "registration.json").read_text())
     name, version = content["name"], content["version"]
     if not version:
@@ -24,8 +26,10 @@ def register_card(context: Context) -> Card:
         ("the newest", f"models:/{name}/latest"),
     ]
     back = f"python -m steps promote -P model={context.params.model} -P version=previous"
+    said = next((v.description for v in registry.versions(name) if v.number == version), "")
     sections = [
         Section("To load it", table=Table(("what", "address"), rows)),
         Section("To go back", (back,)),
+        Section("The version's card", markdown=said or "This version has no description."),
     ]
     return Card("", "", "good", sections, facts=[("model", name), ("version", str(version))])

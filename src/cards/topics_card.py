@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 POINTS = 600  # entries on the map
 LABELLED = 14  # topics whose names stand on the map; hovering shows all
+LETTER, LINE_HEIGHT = 0.02, 0.055  # of the map's width and height
 PERIODS, LARGEST = 12, 6  # of the picture of topics over time
 
 
@@ -85,7 +86,7 @@ def topic_map(topics: list[dict[str, Any]], answers: list[dict[str, Any]]) -> Fi
         for place in range(len(topics)):
             mine = points[first == place]
             axes.scatter(*mine.T, s=7, color=MUTED, alpha=0.4, gid=f"of-{place}", linewidths=0)
-        largest = set(np.argsort(-counts, kind="stable")[:LABELLED].tolist())
+        named = labelled([topic["topic_name"] for topic in topics], at, counts)
         for place, topic in enumerate(topics):
             size = 30 + 420 * counts[place] / max(1, int(np.max(counts)))
             axes.scatter(
@@ -96,7 +97,7 @@ def topic_map(topics: list[dict[str, Any]], answers: list[dict[str, Any]]) -> Fi
                 gid=f"topic-{place}",
                 edgecolors=PAPER,
             )
-            if place in largest:
+            if place in named:
                 axes.annotate(
                     cut(topic["topic_name"]),
                     at[place],
@@ -125,6 +126,25 @@ def topic_map(topics: list[dict[str, Any]], answers: list[dict[str, Any]]) -> Fi
         [(t["topic_name"], int(n)) for t, n in zip(topics, counts, strict=True)],
     )
     return Figure(svg, caption, table)
+
+
+def labelled(names: list[str], at: Floats, counts: npt.NDArray[np.int64]) -> set[int]:
+    """Choose the topics whose names stand on the map: the largest whose names do not meet."""
+    import numpy as np
+
+    span = np.maximum(at.max(axis=0) - at.min(axis=0), 1e-12)
+    middles = (at - at.min(axis=0)) / span
+    chosen = list[int]()
+    for place in np.argsort(-counts, kind="stable")[:LABELLED].tolist():
+        near = (
+            abs(middles[place, 0] - middles[other, 0])
+            < LETTER * (len(cut(names[place])) + len(cut(names[other]))) / 2
+            and abs(middles[place, 1] - middles[other, 1]) < LINE_HEIGHT
+            for other in chosen
+        )
+        if not any(near):
+            chosen.append(place)
+    return set(chosen)
 
 
 def topic_places(given: Floats) -> Floats:

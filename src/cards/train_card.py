@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.cards.card import Card, Section, Table
-from src.cards.figures import bars
+from src.cards.figures import bars, steps
+from src.evaluation.gates import spelled
 
 if TYPE_CHECKING:
     from src.pipeline.execute import Context
 
 WORDS = 12  # of each class
+MOST_TRIALS = 1000
 SHOWN = ("accuracy", "f1_macro", "npmi", "diversity", "coverage", "map", "ece")
 
 
@@ -33,12 +35,35 @@ def train_card(context: Context) -> Card:
         sections.append(terms)
     if warning := context.details.get("warning"):
         sections.insert(0, Section("A warning", (str(warning),)))
-    rows = [(name.replace("_", " "), train.get(name), value) for name, value in valid.items()]
+    sections += searched(context)
+    rows = [(spelled(name), train.get(name), value) for name, value in valid.items()]
     words = ("Training entries were fitted to; validation entries chose among fits.",)
     columns = ("metric", "training entries", "validation entries")
     sections.append(Section("Figures", words, Table(columns, rows)))
-    facts = [(f"valid {n.replace('_', ' ')}", f"{valid[n]:.3f}") for n in SHOWN if n in valid][:4]
+    facts = [(f"{spelled(n)}, validation", f"{valid[n]:.3f}") for n in SHOWN if n in valid][:4]
     return Card("", "", "plain", sections, facts=facts)
+
+
+def searched(context: Context) -> list[Section]:
+    """Show the trials of a search in their order, and the best so far."""
+    from src.pipeline.results import TRIED
+
+    if not getattr(context.params, "trials", 0):
+        return []
+    tag = TRIED + context.digest
+    runs = context.store.client.search_runs(
+        [context.store.experiment_id], f"tags.`{tag}` LIKE '%'", max_results=MOST_TRIALS
+    )
+    # Of one that was started anew with force there are several of a number: the newest counts.
+    trials = {t["number"]: t for run in reversed(runs) for t in [json.loads(run.data.tags[tag])]}
+    ordered = [trials[number] for number in sorted(trials)]
+    if not ordered:
+        return []
+    caption = "The metric of each trial on the validation entries, and the best so far"
+    names = sorted({name for trial in ordered for name in trial["params"]})
+    rows = [(t["number"], t["value"], *(t["params"].get(name) for name in names)) for t in ordered]
+    drawn = steps([t["value"] for t in ordered], caption, ("trial", "metric"))
+    return [Section("Search", table=Table(("trial", "metric", *names), rows), figures=[drawn])]
 
 
 def weighted_words(folder: Path, settings: dict[str, Any]) -> Section | None:

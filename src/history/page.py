@@ -36,7 +36,7 @@ class Reader(HTMLParser):
             self.row = []
         elif tag == "th":
             self.flush.append(("class", "n") in attrs)
-        if tag in {"p", "h1", "h2", "pre", "td", "th", "dt", "dd", "figcaption", "li"}:
+        if tag in {"p", "h1", "h2", "h3", "pre", "td", "th", "dt", "dd", "figcaption", "li"}:
             self.words = ""
 
     def handle_endtag(self, tag: str) -> None:
@@ -61,7 +61,7 @@ class Reader(HTMLParser):
             self.blocks.append(textwrap.indent(self.words.strip(), "  "))
         elif tag == "h2":
             self.blocks.append(self.taken().upper())
-        elif tag in {"p", "h1", "figcaption", "li"}:
+        elif tag in {"p", "h1", "h3", "figcaption", "li"}:
             self.put(self.taken())
 
     def end_table(self) -> None:

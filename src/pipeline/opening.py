@@ -127,14 +127,19 @@ def sealed(run: PastRun | None) -> Sealed | None:
     return read_seal(run.run_id, run.tags, run.ended)
 
 
+def on_server(experiment_id: str, run_id: str) -> str:
+    """Say where a tracking server shows a run; empty without one, or if its address is secret."""
+    uri = tracking_uri()
+    if not uri.startswith(("http://", "https://")) or "@" in uri:  # a password may be in it
+        return ""
+    return f"{uri.rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}"
+
+
 def address_of(store: Store, run_id: str) -> str:
     """Say where a run can be looked at: on a tracking server, else its card where it lies here."""
-    uri = tracking_uri()
-    if uri.startswith(("http://", "https://")):
-        if "@" in uri:
-            return ""
-        return f"{uri.rstrip('/')}/#/experiments/{store.experiment_id}/runs/{run_id}"
-    found = reader(uri)
+    if address := on_server(store.experiment_id, run_id):
+        return address
+    found = reader(tracking_uri())
     folder = local_path(found.artifacts(run_id)) if isinstance(found, SqliteReader) else None
     card = folder / CARD if folder else None
     return card.as_uri() if card and card.is_absolute() and card.is_file() else ""

@@ -27,6 +27,7 @@ from src.pipeline.claims import Claim, Claims, claimed
 from src.pipeline.content import content_digest
 from src.pipeline.database import create_once, unusable
 from src.pipeline.faults import is_away
+from src.pipeline.first_look import dress
 from src.pipeline.keys import Key
 from src.pipeline.owner import beating, me
 from src.pipeline.patience import (
@@ -79,6 +80,7 @@ class Store:
             create_once(uri, destination)
             self.client = mlflow.MlflowClient(uri)
             self.experiment_id = self._experiment(destination)
+            dress(self.client, self.experiment_id)
         except SQLAlchemyError as error:
             raise unusable(uri, type(error).__name__) from error
         except MlflowException as error:
