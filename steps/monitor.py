@@ -47,7 +47,8 @@ def run(context: Context) -> None:
     answers = model.predict(entries.select(["text"]).to_pandas())
     topics = getattr(model.unwrap_python_model(), "topics", None)
     context.say("monitor: comparing")
-    found = compare(params, reference, entries, answers, topics)
+    left = left_for_language(context)
+    found = compare(params, reference, entries, answers, topics, left)
     found.live = live_figures(params.model, entries, answers, topics, version.tags, params.seed)
     folder = context.output("drift")
     folder.mkdir()
@@ -63,6 +64,15 @@ def run(context: Context) -> None:
     }
     for tag in ("model", "version"):
         context.store.client.set_tag(context.run_id, f"monitor.{tag}", str(context.details[tag]))
+
+
+def left_for_language(context: Context) -> int:
+    """Count the rows that never became entries, because no model can read their language."""
+    from src.data.profile import Profile
+
+    made = context.store.sibling(context.inputs["entries"].uri, "profile.json")
+    profile = Profile.read(context.bring(made, "profile")) if made else None
+    return sum(profile.languages.values()) if profile else 0
 
 
 def version_of(params: MonitorParams) -> Any:

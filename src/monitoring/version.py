@@ -43,7 +43,7 @@ def resolved(name: str, wanted: str) -> Version:
         f"{name} has no version {number}; there is: {there}.",
         f"Give a number, {LATEST}, {PRODUCTION} or {STAGING}."
         if known
-        else "Make one: python -m steps main",
+        else "Make one: python -m steps main -P model=…",
     )
 
 

@@ -155,12 +155,12 @@ def test_corrected_p_values_keep_their_order() -> None:
 def test_blocks_hold_whole_authors_and_never_too_few(least: int) -> None:
     authors = np.random.default_rng(0).integers(0, 211, 2_000)
     blocks = blocks_of(authors, least, 7)
-    for block in range(blocks.max() + 1):
+    for block in set(blocks.tolist()):
         own = set(authors[blocks == block].tolist())
         assert len(own) >= least
         assert not own & set(authors[blocks != block].tolist())
-    assert blocks.max() + 1 == 211 // least
+    assert len(set(blocks.tolist())) == 211 // least
 
 
 def test_blocks_of_many_authors_are_at_most_500() -> None:
-    assert blocks_of(np.arange(10_000), 1, 7).max() == 499
+    assert set(blocks_of(np.arange(10_000), 1, 7).tolist()) == set(range(500))
