@@ -36,7 +36,7 @@ def entry(draw: random.Random, feeling: str, subject: str, longer: int = 1) -> s
     return " ".join(own)
 
 
-def table(texts: list[str], each: int = 3, labels: list[str] | None = None) -> pa.Table:
+def table(texts: list[str], each: int = 3, labels: Any = None) -> pa.Table:
     """Entries of authors who wrote `each`, dated over the months of a year."""
     n = len(texts)
     months = np.array([f"2024-{1 + i * 12 // n:02}-03" for i in range(n)], "datetime64[us]")
