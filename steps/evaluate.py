@@ -48,6 +48,7 @@ def run(context: Context) -> None:
     from src.evaluation.predictions import write_predictions
     from src.evaluation.service import check_service
     from src.evaluation.tasks import judged
+    from src.monitoring.reference import NAME, make_reference
 
     params, splits = context.params, context.input("splits")
     test, train = SPLITS.read(splits, "test"), SPLITS.read(splits, "train")
@@ -82,6 +83,10 @@ def run(context: Context) -> None:
         (folder / "calibration.png").write_bytes(picture(sets))
     write_predictions(context.output("predictions"), params.model, test, candidate.rows)
     (folder / "evaluation.json").write_text(evaluation.to_json(), encoding="utf-8")
+    context.say("evaluate: noting what it was trained on, to notice drift by")
+    reference = make_reference(params.model, train, test, candidate.rows, candidate.topics)
+    reference.write(context.output(NAME))
+    context.keep(NAME)
     context.log_metrics(evaluation.logged | {"entries_left_out": float(left_out)})
     context.details |= {
         "summary": evaluation.verdict,

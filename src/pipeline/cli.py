@@ -16,7 +16,7 @@ from src.pipeline.built import check_environment
 from src.pipeline.caller import launched, launcher_run
 from src.pipeline.execute import execute, one_line
 from src.pipeline.faults import explain, is_away
-from src.pipeline.jobs import Job, check_step
+from src.pipeline.jobs import Job, Options, check_step
 from src.pipeline.passwords import refuse_passwords
 from src.pipeline.project import overview, usage
 from src.pipeline.results import ENTRY_POINT, FAILURE, REASON
@@ -27,6 +27,7 @@ from src.pipeline.step import (
     all_steps,
     build,
     entry_points,
+    fields_of,
     nearest,
     read_arguments,
 )
@@ -144,6 +145,12 @@ def note_stop(why: str) -> None:
 def run_step(step: Step, typed: Mapping[str, str], as_json: bool) -> int:
     """Run one step on the inputs that were named, or on the newest that fit."""
     check_step(step, typed)
+    if step.aside and DRIVER not in os.environ and not all(map(typed.get, step.reads)):
+        own = {name: value for name, value in typed.items() if name not in fields_of(Options)}
+        more = {"until": step.name, "force": step.name if build(Options, typed).force else ""}
+        main = entry_points()["main"]
+        assert isinstance(main, Command)  # noqa: S101 - for the type checker
+        return main.run(Call(own | more, all_steps(), as_json))
     from src.pipeline.opening import open_store
 
     store = open_store()

@@ -113,10 +113,14 @@ def make_jobs(
         A name that no step takes, or a value that the step refuses.
     """
     steps = all_steps()
-    wanted = [*upstream(steps[until], steps), steps[until]] if until else list(steps.values())
+    wanted = [step for step in steps.values() if not step.aside]
+    if until:
+        wanted = [*upstream(steps[until], steps), steps[until]]
     jobs, known = list[Job](), set(own)
     for group in groups:
         for step in steps.values():
+            if step.aside and step not in wanted:
+                continue
             mine = {**typed, step.group: group} if step.group else dict(typed)
             names = names_of(step, build(step.params, mine))
             known |= names

@@ -53,7 +53,7 @@ def lines(entry: Step | Command) -> list[Line]:
         found |= {f.name: line(f) for f in fields_of(Options).values()}
     elif entry.over_steps:
         for step in all_steps().values():
-            for declared in fields_of(step.params).values():
+            for declared in () if step.aside else fields_of(step.params).values():
                 found.setdefault(declared.name, line(declared))
     return list(found.values())
 

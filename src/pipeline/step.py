@@ -125,6 +125,9 @@ class Step:
     halts
         Whether a verdict against ends the chain: what it refused is there to look at, and nothing
         is made from it.
+    aside
+        Whether it stands beside the chain: `main` runs it only where `until` names it, and called
+        by itself it has what it reads made first.
     group
         The parameter whose values make results of different kinds; empty if all are alike.
     card
@@ -144,6 +147,7 @@ class Step:
     instead: Callable[[Key, Callable[[str], Sealed | None]], Sealed | None] = lambda key, find: None
     holds: Callable[[Mapping[str, Any]], bool] = lambda details: True
     halts: bool = False
+    aside: bool = False
     group: str = ""
     card: str = ""
 

@@ -33,7 +33,8 @@ def test_every_entry_point_passes_on_every_parameter() -> None:
 def test_the_driver_takes_what_its_steps_take() -> None:
     content = yaml.safe_load(render_mlproject())["entry_points"]
     for step in all_steps().values():
-        assert set(fields_of(step.params)) <= set(content["main"]["parameters"])
+        taken = set(fields_of(step.params)) <= set(content["main"]["parameters"])
+        assert taken is not step.aside
 
 
 def test_a_parameter_of_several_steps_is_declared_once() -> None:

@@ -1,0 +1,1 @@
+"""Whether what arrives still looks like what a model was trained on."""
