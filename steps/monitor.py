@@ -107,7 +107,7 @@ ENTRY = Step(
     writes=("drift",),
     check=check,
     outside=outside,
-    aside=True,
+    chained=False,
     group="model",
     card="src.cards.monitor_card:monitor_card",
 )

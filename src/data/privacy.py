@@ -41,6 +41,17 @@ def mark(kind: str, word: str) -> str:
     return _hmac(f"{kind}\0{word}".encode())
 
 
+def key_for(kind: str) -> bytes:
+    """Give a key for one use, which leads back to nothing else that this user's key hides.
+
+    Raises
+    ------
+    UserError
+        As `pseudonym`.
+    """
+    return hmac.digest(_key(), f"key for\0{kind}".encode(), hashlib.sha256)
+
+
 def key_check() -> str:
     """Give what tells two keys apart and leads to neither."""
     return mark("key", "which")

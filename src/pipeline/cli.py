@@ -26,6 +26,7 @@ from src.pipeline.step import (
     Step,
     all_steps,
     build,
+    chain_steps,
     entry_points,
     fields_of,
     nearest,
@@ -92,7 +93,7 @@ def dispatch(arguments: Sequence[str]) -> int:
             return DONE
         if isinstance(entry, Step):
             return run_step(entry, typed, as_json)
-        return entry.run(Call(typed, all_steps(), as_json))
+        return entry.run(Call(typed, chain_steps(), as_json))
     except UserError as error:
         complain(error, as_json)
         note_failure(error, ["steps", *arguments])
@@ -145,7 +146,8 @@ def note_stop(why: str) -> None:
 def run_step(step: Step, typed: Mapping[str, str], as_json: bool) -> int:
     """Run one step on the inputs that were named, or on the newest that fit."""
     check_step(step, typed)
-    if step.aside and DRIVER not in os.environ and not all(map(typed.get, step.reads)):
+    alone = DRIVER not in os.environ and not step.chained
+    if alone and not all(map(typed.get, step.reads)):
         own = {name: value for name, value in typed.items() if name not in fields_of(Options)}
         more = {"until": step.name, "force": step.name if build(Options, typed).force else ""}
         main = entry_points()["main"]

@@ -13,6 +13,7 @@ from src.pipeline.step import (
     Step,
     all_steps,
     build,
+    chain_steps,
     convert,
     fields_of,
     nearest,
@@ -113,13 +114,11 @@ def make_jobs(
         A name that no step takes, or a value that the step refuses.
     """
     steps = all_steps()
-    wanted = [step for step in steps.values() if not step.aside]
-    if until:
-        wanted = [*upstream(steps[until], steps), steps[until]]
+    wanted = [*upstream(steps[until], steps), steps[until]] if until else [*chain_steps().values()]
     jobs, known = list[Job](), set(own)
     for group in groups:
         for step in steps.values():
-            if step.aside and step not in wanted:
+            if not step.chained and step not in wanted:
                 continue
             mine = {**typed, step.group: group} if step.group else dict(typed)
             names = names_of(step, build(step.params, mine))
