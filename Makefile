@@ -74,6 +74,8 @@ bench-rerun: $(VENV)/.main ## Measure what a rerun costs, beside DVC and MLflow'
 	python -m benchmarks.rerun $(ARGS)
 
 ui: $(VENV)/.main ## Open the tracking UI on what was run here
+	@echo "The models: http://127.0.0.1:5000/#/experiments/0/runs?viewStateShareKey=models&workflowType=machine_learning"
+	@echo "What ran:   http://127.0.0.1:5000/#/experiments/0/runs?viewStateShareKey=runs&workflowType=machine_learning"
 	mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 $(ARGS)
 
 server: $(VENV)/.main ## Run a tracking server here until Ctrl-C (PORT=5000)

@@ -51,7 +51,8 @@ def view(name: str, made: int) -> str:
     state = {
         "selectedColumns": columns,
         "searchFilter": "tags.`pipeline.step` = 'evaluate'" if name == MODELS else "",
-        "orderByKey": "attributes.start_time",
+        # By time of start the UI nests runs, and a model would be hidden below its pipeline's.
+        "orderByKey": "metrics.`f1_macro`" if name == MODELS else "attributes.start_time",
         "orderByAsc": False,
     }
     head = {"name": name.capitalize(), "createdAt": made, "updatedAt": made}

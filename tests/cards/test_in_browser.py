@@ -163,3 +163,18 @@ def test_a_card_is_whole_and_can_be_read_in_the_ui(browser: Chromium, card: str)
     assert levels[0] == 1
     assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
     assert browser.run('document.querySelector("main > :last-child pre").innerText', card)
+
+
+def test_pointing_at_a_topic_on_the_map_shows_its_words(
+    browser: Chromium, server: str, runs: dict[str, Any]
+) -> None:
+    frame = shown(browser, server, runs["train topics"].info.run_id)
+    caption = 'document.querySelector(".topic").closest("figure").querySelector("figcaption")'
+    before = browser.run(f"{caption}.textContent", frame)
+    point = 'document.querySelector(".topic").dispatchEvent(new Event("mouse{}"))'
+    browser.run(point.format("enter"), frame)
+    after = browser.run(f"{caption}.textContent", frame)
+    assert after == browser.run('document.querySelector(".topic title").textContent', frame)
+    assert "entries)" in after
+    browser.run(point.format("leave"), frame)
+    assert browser.run(f"{caption}.textContent", frame) == before
