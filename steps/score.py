@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -18,9 +18,11 @@ from src.forgetting import known
 from src.pipeline.execute import Context
 from src.pipeline.step import Step, nearest, param
 from src.training.family import TASKS
-from steps.ingest import located, nothing_left, of, parts
+from steps.ingest import located, nothing_left, parts, progress
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from src.data.forgotten import Forgotten
     from src.registry import Version
     from src.scoring.entries import Entries
@@ -53,6 +55,7 @@ class ScoreParams(IngestParams):
 def run(context: Context) -> None:
     """Write one row per entry; go on from what a killed run has finished."""
     from src.data.privacy import key_check, key_for
+    from src.data.raw import place_of
     from src.forgetting.forget import forget
     from src.pipeline.caller import cache_folder
     from src.scoring.answering import Answering
@@ -74,10 +77,17 @@ def run(context: Context) -> None:
     reading = Reading(dict, context.folder / "versions")
     go_on = source.read_on
     tables = go_on(own, reading) if go_on else source.read(own)
+    share: float | None = None
+
+    def watched() -> Iterator[pa.Table]:
+        nonlocal share
+        for table in tables:
+            share = place_of(table)
+            yield table
 
     def say(rows: int) -> None:
         rate = rows / max(time.monotonic() - start, 1e-9)
-        context.say(f"score: {rows:,}{of(reading.total)} rows, {rate:,.0f} rows/s")
+        context.say(f"score: {progress(rows, reading.total, share)}, {rate:,.0f} rows/s")
 
     earlier, workers = None, params.workers or processors()
     if params.incremental and (folder := newest(context)):
@@ -89,7 +99,7 @@ def run(context: Context) -> None:
     )
     with held as work:
         answering = Answering(model, task, version.uri, key_for("text"), work.folder)
-        stream = in_parts(entries.read(tables))
+        stream = in_parts(entries.read(watched()))
         records, found = score(stream, answering, work, workers, earlier, say)
         if not records:
             raise UserError(
