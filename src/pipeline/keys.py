@@ -16,7 +16,7 @@ from src.pipeline.space import counted_of
 from src.pipeline.step import ROOT, Part, Step, Value, build, content_of
 
 # Distributions whose import name is not their own; others missing here are looked up slowly.
-DISTRIBUTIONS = {"sklearn": "scikit-learn", "yaml": "PyYAML"}
+DISTRIBUTIONS = {"linkify_it": "linkify-it-py", "sklearn": "scikit-learn", "yaml": "PyYAML"}
 SHOWN = 3
 
 

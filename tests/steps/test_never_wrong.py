@@ -9,14 +9,14 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from src.pipeline.code import NOT_COUNTED, Reader
+from src.pipeline.code import NOT_COUNTED, Reached, Reader
 from src.pipeline.execute import execute
 from src.pipeline.step import ROOT, Step, all_steps, build
 from src.training.family import families
@@ -37,6 +37,7 @@ def codes(step: Step, typed: dict[str, str]) -> list[str]:
     return [step.code, *(start for part in step.parts(params) for start in part.code)]
 
 
+@functools.cache
 def all_codes() -> dict[str, list[str]]:
     """Where the code of every step starts, for every family."""
     return {
@@ -69,14 +70,26 @@ class Watch:
 
     def __init__(self) -> None:
         self.called: set[tuple[str, str]] = set()
+        self.settled: set[CodeType] = set()
 
     def __call__(self, frame: FrameType, event: str, _: Any) -> None:
-        name = frame.f_code.co_filename
-        if event == "call" and name.startswith((f"{ROOT}/src/", f"{ROOT}/steps/")):
-            file = Path(name).relative_to(ROOT).as_posix()
-            top = frame.f_code.co_qualname.partition(".")[0]
-            if file in COUNTED and not top.startswith("<") and not self.by_others(frame):
-                self.called.add((file, top))
+        if frame.f_code in self.settled:
+            return
+        definition = self.definition(frame.f_code)
+        if definition is None:
+            self.settled.add(frame.f_code)
+        elif not self.by_others(frame):
+            self.called.add(definition)
+            self.settled.add(frame.f_code)
+
+    @staticmethod
+    def definition(code: CodeType) -> tuple[str, str] | None:
+        """Say which definition that counts a piece of code belongs to; None for what does not."""
+        name, top = code.co_filename, code.co_qualname.partition(".")[0]
+        if not name.startswith((f"{ROOT}/src/", f"{ROOT}/steps/")) or top.startswith("<"):
+            return None
+        file = Path(name).relative_to(ROOT).as_posix()
+        return (file, top) if file in COUNTED else None
 
     @staticmethod
     def by_others(frame: FrameType | None) -> bool:
@@ -95,11 +108,12 @@ class Watch:
     def around(self, run: Callable[[Any], None]) -> Callable[[Any], None]:
         @functools.wraps(run)
         def watched(context: Any) -> None:
-            sys.setprofile(self)
+            before = sys.gettrace()
+            sys.settrace(self)  # a profile would hear of every call into C as well
             try:
                 run(context)
             finally:
-                sys.setprofile(None)
+                sys.settrace(before)
 
         return watched
 
@@ -110,9 +124,12 @@ class Watch:
 def test_every_definition_that_a_step_calls_counts_for_it(
     own_store: Any, tmp_path: Path, model: str
 ) -> None:
-    journal = write_csv(tmp_path / "journal.csv", made_up_entries(1200))
+    rows = made_up_entries(900)
+    for number, row in enumerate(rows):
+        row["user_id"] = f"person-{number % 300}"  # to tell drift takes many people
+    journal = write_csv(tmp_path / "journal.csv", rows)
     typed = {"source": str(journal), "model": model, "n_resamples": "100", "workers": "1"}
-    typed |= {"n_topics": "4"} if model == "topics" else {"family": "linear"}
+    typed |= {"n_topics": "4", "most_encoded": "100"} if model == "topics" else {"family": "linear"}
     for step in all_steps().values():
         watch = Watch()
         execute(replace(step, run=watch.around(step.run)), typed, all_steps(), own_store, print)
@@ -126,9 +143,30 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy_project(tmp_path_factory.mktemp("edits"))
 
 
-def digests(project: Path) -> dict[str, dict[str, str]]:
+@pytest.fixture(scope="module")
+def unedited(project: Path) -> dict[str, Reached]:
+    """What every step rests on before any edit: each test puts back what it edited."""
+    return reached(project)
+
+
+@pytest.fixture(scope="module")
+def functions(project: Path) -> list[tuple[str, str]]:
+    """List the functions of all files that count."""
+    return [
+        (name, node.name)
+        for name in COUNTED
+        for node in ast.parse((project / name).read_text()).body
+        if isinstance(node, ast.FunctionDef)
+    ]
+
+
+def reached(project: Path) -> dict[str, Reached]:
     reader = Reader(project)
-    return {title: reader.reach(starts).files for title, starts in all_codes().items()}
+    return {title: reader.reach(starts) for title, starts in all_codes().items()}
+
+
+def digests(found: dict[str, Reached]) -> dict[str, dict[str, str]]:
+    return {title: of_step.files for title, of_step in found.items()}
 
 
 def unparsed(text: str, draw: random.Random) -> str:
@@ -190,14 +228,16 @@ HARMLESS = [unparsed, commented, documented, extended, reordered]
     seed=st.integers(0, 10**6),
 )
 def test_any_number_of_harmless_edits_changes_no_key(
-    project: Path, edits: list[tuple[str, Callable[[str, random.Random], str]]], seed: int
+    project: Path,
+    unedited: dict[str, Reached],
+    edits: list[tuple[str, Callable[[str, random.Random], str]]],
+    seed: int,
 ) -> None:
     draw, before = random.Random(seed), {name: (project / name).read_text() for name, _ in edits}
-    expected = digests(project)
     try:
         for name, edit in edits:
             (project / name).write_text(edit((project / name).read_text(), draw))
-        assert digests(project) == expected
+        assert digests(reached(project)) == digests(unedited)
     finally:
         for name, text in before.items():
             (project / name).write_text(text)
@@ -208,28 +248,21 @@ def test_any_number_of_harmless_edits_changes_no_key(
 @FEW
 @given(place=st.integers(0, 10**6))
 def test_one_more_statement_in_a_definition_changes_exactly_the_steps_that_reach_it(
-    project: Path, place: int
+    project: Path,
+    unedited: dict[str, Reached],
+    functions: list[tuple[str, str]],
+    place: int,
 ) -> None:
-    functions = [
-        (name, node.name, node.lineno)
-        for name in COUNTED
-        for node in ast.parse((project / name).read_text()).body
-        if isinstance(node, ast.FunctionDef)
-    ]
-    name, function, _ = functions[place % len(functions)]
-    reader, text = Reader(project), (project / name).read_text()
-    reaching = {
-        title
-        for title, starts in all_codes().items()
-        if (name, function) in reader.reach(starts).definitions
-    }
-    before = digests(project)
+    name, function = functions[place % len(functions)]
+    text = (project / name).read_text()
+    reaching = {t for t, found in unedited.items() if (name, function) in found.definitions}
+    before = digests(unedited)
     tree = ast.parse(text)
     node = next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == function)
     node.body.insert(1 if ast.get_docstring(node) else 0, ast.parse("unused = 1").body[0])
     (project / name).write_text(ast.unparse(tree))
     try:
-        after = digests(project)
+        after = digests(reached(project))
     finally:
         (project / name).write_text(text)
     assert {title for title in before if after[title] != before[title]} == reaching
