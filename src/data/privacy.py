@@ -41,6 +41,17 @@ def mark(kind: str, word: str) -> str:
     return _hmac(f"{kind}\0{word}".encode())
 
 
+def own_key() -> str:
+    """Give the key itself, for other processes of the same reading; it belongs in no file or log.
+
+    Raises
+    ------
+    UserError
+        As `pseudonym`.
+    """
+    return _key().decode()
+
+
 def key_check() -> str:
     """Give what tells two keys apart and leads to neither."""
     return mark("key", "which")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from src.data import LABELS, SIDES
+from src.engines import engine_param, master_param
 from src.errors import UserError
 from src.pipeline.step import param
 
@@ -35,6 +36,8 @@ class SplitParams:
         choices=("random", "time"),
     )
     seed: int = param(7, "Seed of everything random", low=0)
+    engine: str = engine_param()
+    spark_master: str = master_param()
 
 
 @dataclass(frozen=True)
