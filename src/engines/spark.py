@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial, reduce
 from typing import Any
 
@@ -23,6 +23,7 @@ from src.data.ingestion import Cleaning, Recipe
 from src.data.privacy import KEY, own_key
 from src.data.schema import ENTRIES
 from src.data.sources import Piece
+from src.engines.near_duplicates import SparkNearDuplicates
 from src.errors import UserError
 
 WEIGHT = 64 * 2**20  # bytes of pieces that are handed on at once
@@ -100,6 +101,12 @@ class Spark:
         cleaning.cleaner.unreadable["created_at"] += undated
         entries = stay.orderBy("place").select(ENTRIES.schema.names)
         yield from cleaning.cleaner.finished(_carried_here(entries))
+
+    def near_duplicates(
+        self, read: Callable[[], Iterable[Sequence[str]]], told: Callable[[int], None]
+    ) -> SparkNearDuplicates:
+        """Give what finds near-duplicates as `NearDuplicates` does."""
+        return SparkNearDuplicates(self.session, read, told)
 
     def _cleaned(self, recipe: Recipe, numbered: list[tuple[int, bytes]]) -> DataFrame:
         """Clean pieces apart from each other and keep the rows with the workers."""
