@@ -119,6 +119,33 @@ class Firsts:
         return reasons
 
 
+class Names(NamedTuple):
+    """Gives entries their ids.
+
+    Attributes
+    ----------
+    hide
+        Replaces what identifies people in a text.
+    stand_in
+        Names an entry instead of an id that `hide` would change.
+    """
+
+    hide: Callable[[str], str]
+    stand_in: Callable[[str], str]
+
+    def given(self, cell: str | None) -> str:
+        """Give the id that a source has for an entry, or what stands in for it; "" without one."""
+        name = (cell or "").strip()
+        if not name or _HARMLESS.fullmatch(name) or self.hide(name) == name:
+            return name
+        return self.stand_in(name)
+
+    @staticmethod
+    def made(text: str) -> str:
+        """Give the id that an entry has by its text, as cleaned."""
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 class Cleaner:
     """Turns raw rows into entries, and counts what it met.
 
@@ -172,7 +199,7 @@ class Cleaner:
         other_language: Callable[[str], str] = lambda text: "",
     ) -> None:
         self.labels, self.pseudonym = labels, lru_cache(REMEMBERED)(pseudonym)
-        self.forgotten, self.stand_in = forgotten, stand_in
+        self.forgotten, self.names = forgotten, Names(hide, stand_in)
         self.hide, self.menders, self.other_language = hide, dict(menders or {}), other_language
         self.mended, self.languages = Counter[str](), Counter[str]()
         self.rows = self.entries = 0
@@ -259,11 +286,7 @@ class Cleaner:
         if not cleaned:
             text = self.hide(text)
         digest = hashlib.sha256(text.encode()).digest()
-        name = (cells["id"][place] or "").strip()
-        if not name:
-            name = digest.hex()[:16]
-        elif not (_HARMLESS.fullmatch(name) or self.hide(name) == name):
-            name = self.stand_in(name)
+        name = self.names.given(cells["id"][place]) or digest.hex()[:16]
         # Before anything is made of it, and before it makes another entry a duplicate.
         person = (cells["author"][place] or "").strip()
         author = self.pseudonym(person) if person else None

@@ -52,6 +52,17 @@ def own_key() -> str:
     return _key().decode()
 
 
+def key_for(kind: str) -> bytes:
+    """Give a key for one use, which leads back to nothing else that this user's key hides.
+
+    Raises
+    ------
+    UserError
+        As `pseudonym`.
+    """
+    return hmac.digest(_key(), f"key for\0{kind}".encode(), hashlib.sha256)
+
+
 def key_check() -> str:
     """Give what tells two keys apart and leads to neither."""
     return mark("key", "which")

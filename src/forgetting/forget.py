@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from src.pipeline.runs import Store
 
 NOTE, LONGEST = "mlflow.note.content", 5_000  # the tag that the tracking UI shows, and its room
-READERS = ("ingest", "split", "train", "evaluate")  # steps that may yet write rows down
+READERS = ("ingest", "split", "train", "evaluate", "score")  # steps that may yet write rows down
 
 
 def forget(context: Context, file: str) -> Forgotten | None:

@@ -19,7 +19,16 @@ from src.pipeline.jobs import check_step
 from src.pipeline.passwords import refuse_passwords
 from src.pipeline.project import overview, usage
 from src.pipeline.results import ENTRY_POINT, FAILURE
-from src.pipeline.step import Call, Command, Step, all_steps, entry_points, nearest, read_arguments
+from src.pipeline.step import (
+    Call,
+    Command,
+    Step,
+    all_steps,
+    chain_steps,
+    entry_points,
+    nearest,
+    read_arguments,
+)
 from src.pipeline.stopping import DRIVER, Stopped, stoppable
 
 DONE, FAILED, MISTAKE, REFUSED, INTERRUPTED = 0, 1, 2, 3, 130
@@ -80,7 +89,7 @@ def dispatch(arguments: Sequence[str]) -> int:
             return DONE
         if isinstance(entry, Step):
             return run_step(entry, typed, "--json" in flags)
-        return entry.run(Call(typed, all_steps(), "--json" in flags))
+        return entry.run(Call(typed, chain_steps(), "--json" in flags))
     except UserError as error:
         console.complain(error)
         note_failure(error, ["steps", *arguments])

@@ -13,6 +13,7 @@ from src.pipeline.step import (
     Step,
     all_steps,
     build,
+    chain_steps,
     convert,
     fields_of,
     nearest,
@@ -112,7 +113,7 @@ def make_jobs(
     UserError
         A name that no step takes, or a value that the step refuses.
     """
-    steps = all_steps()
+    steps = chain_steps()
     wanted = [*upstream(steps[until], steps), steps[until]] if until else list(steps.values())
     jobs, known = list[Job](), set(own)
     for group in groups:

@@ -11,7 +11,7 @@ from src.pipeline.answers import StepAnswer, shape
 from src.pipeline.console import SCHEMA
 from src.pipeline.jobs import Options
 from src.pipeline.space import space_of
-from src.pipeline.step import ROOT, Command, Step, all_steps, build, entry_points, fields_of
+from src.pipeline.step import ROOT, Command, Step, build, chain_steps, entry_points, fields_of
 
 NAME = "journal-models"
 YAML_TRUTHS = {"yes", "no", "on", "off"}  # words that YAML takes for true or false
@@ -52,7 +52,7 @@ def lines(entry: Step | Command) -> list[Line]:
             found[name] = Line(name, "", "string", help_text)
         found |= {f.name: line(f) for f in fields_of(Options).values()}
     elif entry.over_steps:
-        for step in all_steps().values():
+        for step in chain_steps().values():
             for declared in fields_of(step.params).values():
                 found.setdefault(declared.name, line(declared))
     return list(found.values())

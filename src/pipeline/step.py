@@ -127,6 +127,9 @@ class Step:
         is made from it.
     group
         The parameter whose values make results of different kinds; empty if all are alike.
+    chained
+        Whether the driver runs it, as a link of the chain up to the registry; one that is not is
+        run by itself.
     card
         What its card shows besides what every card does, as "package.module:function" of the
         context; it never counts for reuse.
@@ -145,6 +148,7 @@ class Step:
     holds: Callable[[Mapping[str, Any]], bool] = lambda details: True
     halts: bool = False
     group: str = ""
+    chained: bool = True
     card: str = ""
 
     def title(self, params: Any) -> str:
@@ -195,14 +199,16 @@ class Call:
 
 @cache
 def entry_points() -> dict[str, Step | Command]:
-    """Find all entry points: the steps in the order of their artifacts, then the commands."""
+    """Find all entry points: the chain in the order of its artifacts, other steps, commands."""
     package = importlib.import_module("steps")
     found = list[Step | Command]()
     for module_info in pkgutil.iter_modules(package.__path__):
         if not module_info.name.startswith("_"):
             found.append(importlib.import_module(f"steps.{module_info.name}").ENTRY)
     ordered: list[Step | Command] = []
-    ordered += in_order(entry for entry in found if isinstance(entry, Step))
+    steps = [entry for entry in found if isinstance(entry, Step)]
+    ordered += in_order(step for step in steps if step.chained)
+    ordered += in_order(step for step in steps if not step.chained)
     ordered += [entry for entry in found if isinstance(entry, Command)]
     return {entry.name: entry for entry in ordered}
 
@@ -210,6 +216,11 @@ def entry_points() -> dict[str, Step | Command]:
 def all_steps() -> dict[str, Step]:
     """Give the steps in the order of their artifacts."""
     return {name: entry for name, entry in entry_points().items() if isinstance(entry, Step)}
+
+
+def chain_steps() -> dict[str, Step]:
+    """Give the steps that the driver runs, in the order of their artifacts."""
+    return {name: step for name, step in all_steps().items() if step.chained}
 
 
 def in_order(steps: Iterable[Step]) -> list[Step]:

@@ -1,0 +1,1 @@
+"""Answers of a registered model for every entry of a source."""

@@ -1,0 +1,123 @@
+"""From what is to be scored to finished parts, on as many processors as are wanted."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+
+import pyarrow as pa
+
+from src.errors import UserError
+from src.scoring.answering import Answering, Carried, answer, make_ready, text_marks
+from src.scoring.earlier import Earlier
+from src.scoring.parts import Record, Work
+
+AHEAD = 2  # parts in flight besides those that are worked on
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+Answer = Callable[[int, pa.RecordBatch, Carried | None], "Future[Record]"]
+
+
+def processors() -> int:
+    """Count the processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def score(
+    parts: Iterable[pa.RecordBatch],
+    answering: Answering,
+    work: Work,
+    workers: int,
+    earlier: Earlier | None = None,
+    progress: Callable[[int], None] = lambda rows: None,
+) -> tuple[list[Record], int]:
+    """Answer every part that is not finished yet.
+
+    Parameters
+    ----------
+    parts
+        Batches of `src.scoring.entries.TO_SCORE`, in order.
+    workers
+        Processes that answer; 1 is this one.
+    earlier
+        A scoring whose answers are taken over for what has not changed since.
+    progress
+        Called with the number of rows in finished parts.
+
+    Returns
+    -------
+    records, found
+        A record for each part, in order, and how many rows were finished by an earlier process.
+    """
+    records, waiting = list[Record](), deque[Future[Record]]()
+    rows = found = 0
+
+    def take() -> None:
+        nonlocal rows
+        try:
+            record = waiting.popleft().result()
+        except BrokenProcessPool:
+            raise UserError(
+                "a process that answered was ended: out of memory, perhaps.",
+                "Run again: finished parts are kept. Fewer processes take less: -P workers=1",
+            ) from None
+        records.append(record)
+        rows += record.scored + record.carried
+        progress(rows)
+
+    with _answers(answering, workers) as submit:
+        for number, batch in enumerate(parts):
+            if done := work.finished(number, batch):
+                finished: Future[Record] = Future()
+                finished.set_result(done)
+                waiting.append(finished)
+                found += batch.num_rows
+            else:
+                carried = None
+                if earlier is not None:
+                    marks = list(text_marks(batch["text"], answering.key))
+                    carried = earlier.carried(batch, marks)
+                waiting.append(submit(number, batch, carried))
+            while len(waiting) >= workers + AHEAD:
+                take()
+        while waiting:
+            take()
+    return records, found
+
+
+@contextmanager
+def _answers(answering: Answering, workers: int) -> Iterator[Answer]:
+    """Let this process answer, or others that are ended with the block."""
+    if workers == 1:
+
+        def here(number: int, batch: pa.RecordBatch, carried: Carried | None) -> Future[Record]:
+            done: Future[Record] = Future()
+            done.set_result(answering.write(number, batch, carried))
+            return done
+
+        yield here
+        return
+    import multiprocessing
+
+    # A copy of this process could hold locks of threads that are not in it; each has one thread.
+    context = multiprocessing.get_context("spawn")
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    pool = ProcessPoolExecutor(workers, context, make_ready, (answering,))
+    try:
+        yield lambda number, batch, carried: pool.submit(answer, number, batch, carried)
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
