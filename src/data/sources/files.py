@@ -18,7 +18,7 @@ from src.errors import UserError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-PIECE = 65_536  # rows of a parquet file that are read apart
+PIECE = 32_768  # rows of a parquet file that are read apart
 
 
 def files_of(source: str) -> list[Path]:
