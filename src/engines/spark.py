@@ -10,7 +10,8 @@ import os
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial, reduce
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +26,9 @@ from src.data.schema import ENTRIES
 from src.data.sources import Piece
 from src.engines.near_duplicates import SparkNearDuplicates
 from src.errors import UserError
+
+if TYPE_CHECKING:
+    from src.engines.scoring import SparkModel
 
 WEIGHT = 64 * 2**20  # bytes of pieces that are handed on at once
 TASKS = 4_096  # at most for one set of pieces
@@ -107,6 +111,12 @@ class Spark:
     ) -> SparkNearDuplicates:
         """Give what finds near-duplicates as `NearDuplicates` does."""
         return SparkNearDuplicates(self.session, read, told)
+
+    def model(self, folder: Path, task: str) -> SparkModel:
+        """Give a model that answers on the workers."""
+        from src.engines.scoring import SparkModel
+
+        return SparkModel(self.session, folder, task)
 
     def _cleaned(self, recipe: Recipe, numbered: list[tuple[int, bytes]]) -> DataFrame:
         """Clean pieces apart from each other and keep the rows with the workers."""

@@ -94,7 +94,7 @@ def score(
 @contextmanager
 def _answers(answering: Answering, workers: int) -> Iterator[Answer]:
     """Let this process answer, or others that are ended with the block."""
-    if workers == 1:
+    if workers == 1 or answering.engine:
 
         def here(number: int, batch: pa.RecordBatch, carried: Carried | None) -> Future[Record]:
             done: Future[Record] = Future()

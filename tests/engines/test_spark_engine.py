@@ -214,3 +214,60 @@ def test_a_row_group_tells_its_rows_by_their_number_in_the_file(local, tmp_path:
     pq.write_table(pa.Table.from_pylist(rows), file, row_group_size=50)
     with pytest.raises(UserError, match=r"99 labels .* \(the first in odd\.parquet, row 702\)"):
         ingest(FileParams(source=str(file)), tmp_path / "out", engine=local)
+
+
+ANSWERER = """
+import mlflow.pyfunc
+
+
+class Answerer(mlflow.pyfunc.PythonModel):
+    def predict(self, context, model_input, params=None):
+        return [self.answer(text) for text in model_input["text"]]
+
+    def answer(self, text):
+        share = len(text) % 7 / 7
+        scores = {"positive": share, "negative": 1 - share, "neutral": 0.0}
+        details = [
+            {"topic_name": f"topic {n}", "topic_id": n, "confidence": share, "more": "of it"}
+            for n in range(len(text) % 3)
+        ]
+        return {
+            "sentiment": "positive" if share > 0.5 else "negative",
+            "confidence": max(scores.values()),
+            "confidence_level": "high",
+            "all_scores": scores,
+            "mixed": share,
+            "topic_details": details,
+            "topics": [],
+        }
+
+
+mlflow.models.set_model(Answerer())
+"""
+
+
+@pytest.mark.filterwarnings("ignore:.*Add type hints to the")
+def test_a_model_answers_the_same_on_spark(local, tmp_path: Path) -> None:
+    import mlflow.pyfunc
+
+    from src.scoring.answering import Answering
+
+    (tmp_path / "answerer.py").write_text(ANSWERER)
+    folder = tmp_path / "model"
+    mlflow.pyfunc.save_model(
+        folder, python_model=str(tmp_path / "answerer.py"), pip_requirements=["mlflow"]
+    )
+    texts = [row["journal_text"] for row in troubled(300)] + ["", "…", "\n"]
+    ids = [f"e{n}" for n in range(len(texts))]
+    schema = pa.schema([("id", pa.string()), ("author", pa.string()), ("text", pa.string())])
+    batch = pa.RecordBatch.from_arrays(
+        [pa.array(ids), pa.nulls(len(ids), pa.string()), pa.array(texts)], schema=schema
+    )
+    for task in ("sentiment", "topics"):
+        records = list[Any]()
+        for name, engine in (("here", None), ("there", local)):
+            into = tmp_path / task / name
+            (into / "writing").mkdir(parents=True)
+            answering = Answering(folder, task, "models:/a/1", b"a key", into, engine)
+            records.append(answering.write(0, batch, None))
+        assert records[0] == records[1]
