@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from src.data.sources import files
 from tests.services import own_folder
 from tools.serve import HOST, free_port, listens, process
 
@@ -91,3 +92,9 @@ def cluster(spark_settings: Path) -> Iterator[str]:
                 process([*command, master], lambda own=own: listens(own), log, env=env)
             )
         yield master
+
+
+@pytest.fixture(autouse=True)
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOURNAL_PSEUDONYM_KEY", "a key for these tests")
+    monkeypatch.setattr(files, "PIECE", 100)

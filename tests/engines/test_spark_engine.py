@@ -1,12 +1,10 @@
+"""Spark in this process's reach: what it has to do is done in the same way."""
+
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Iterator
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,136 +13,25 @@ import pyarrow.parquet as pq
 import pytest
 
 from src.data.cleaning import SAME_TEXT, Firsts
-from src.data.forgotten import Forgotten, marks_of
-from src.data.ingestion import IngestReport, ingest
+from src.data.ingestion import ingest
 from src.data.near_duplicates import NearDuplicates
-from src.data.schema import ENTRIES, SPLITS
-from src.data.sources import files
 from src.data.sources.formats import FileParams
-from src.data.splitting import split
-from src.engines import opened
 from src.errors import UserError
-from tests.fakes import made_up_entries, write_csv
+from tests.engines.troubled import same_entries, same_splits, spark_at, troubled, write_journal
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
-PEOPLE = ("Anna Miller", "zoe@example.org", "+44 20 7946 0018")
 
-
-def spark_at(master: str) -> Any:
-    return opened(SimpleNamespace(engine="spark", spark_master=master))
-
-
-@pytest.fixture(autouse=True)
-def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("JOURNAL_PSEUDONYM_KEY", "a key for these tests")
-    monkeypatch.setattr(files, "PIECE", 100)
-
-
-@pytest.fixture
+@pytest.fixture(scope="module")
 def local(spark_settings: Path) -> Iterator[Any]:
     with spark_at("local[2]") as spark:
         yield spark
-
-
-def troubled(n: int) -> list[dict[str, Any]]:
-    """Make rows with all that cleaning and parting have to tell apart."""
-    draw = random.Random(n)
-    rows: list[dict[str, Any]] = [*made_up_entries(n)]
-    for number, row in enumerate(rows):
-        row["id"] = f"i{draw.randrange(2 * n)}"
-        other = rows[draw.randrange(n)]["journal_text"]
-        chance = draw.random()
-        if chance < 0.1:
-            row["journal_text"] = other
-        elif chance < 0.3:
-            long = rows[number % 7]["journal_text"] + rows[number % 11]["journal_text"]
-            row["journal_text"] = f"{long} {number % 50} and then again"
-        elif chance < 0.35:
-            row["journal_text"] = f"I met {draw.choice(PEOPLE)} today, number {number}."
-        elif chance < 0.37:
-            row["journal_text"] = " "
-        elif chance < 0.4:
-            row["journal_text"] = f"Heute war ich mit dem Hund im Wald und es regnete {number} Mal."
-        if number % 3 == 0:
-            row["user_id"] = ""
-        if number % 40 == 0:
-            row["created_at"] = "soon"
-        if number % 50 == 0:
-            row["topics"] = "work; Anna Miller"
-    return rows
-
-
-def write_journal(folder: Path) -> Path:
-    """Write a journal of three kinds of files."""
-    folder.mkdir()
-    rows = troubled(900)
-    table = pa.Table.from_pylist(rows[:500])
-    pq.write_table(table, folder / "a.parquet", row_group_size=60)
-    write_csv(folder / "b.csv", rows[500:700])
-    lines = (json.dumps(row) + "\n" for row in rows[700:])
-    (folder / "c.jsonl").write_text("".join(lines), encoding="utf-8")
-    return folder
-
-
-def read_by(
-    spark: Any, params: FileParams, folder: Path, who: str = "person-7"
-) -> tuple[IngestReport, Forgotten]:
-    (marks,) = marks_of([{"author": who}])
-    forgotten = Forgotten(marks)
-    return ingest(params, folder, forgotten=forgotten, engine=spark), forgotten
-
-
-def same_entries(spark: Any, params: FileParams, folder: Path) -> None:
-    """Read in both ways and compare all that comes of it."""
-    here, met_here = read_by(None, params, folder / "here")
-    there, met_there = read_by(spark, params, folder / "there")
-    assert there == here
-    assert met_there.met == met_here.met != set()
-    assert ENTRIES.digest(folder / "there") == ENTRIES.digest(folder / "here")
-    assert ENTRIES.read(folder / "there").equals(ENTRIES.read(folder / "here"))
-    assert min(here.dropped.values()) > 3
-    assert here.dropped.keys() == {
-        *("duplicate text", "repeated id", "empty text", "other language", "forgotten people")
-    }
-
-
-def same_splits(spark: Any, entries: Path, folder: Path, split_by: str = "random") -> None:
-    read = partial(ENTRIES.batches, entries)
-    reports = list[Any]()
-    for engine, name in ((None, "here"), (spark, "there")):
-        batches, report = split(
-            read, valid=0.15, test=0.2, split_by=split_by, seed=7, engine=engine
-        )
-        SPLITS.write(folder / name, batches)
-        reports.append(report)
-    assert reports[0] == reports[1]
-    assert min(reports[0].near_duplicates.values()) > 0
-    assert SPLITS.digest(folder / "here") == SPLITS.digest(folder / "there")
 
 
 def test_spark_gives_the_same_entries_and_splits(local, tmp_path: Path) -> None:
     params = FileParams(source=str(write_journal(tmp_path / "journal")))
     same_entries(local, params, tmp_path / "entries")
     same_splits(local, tmp_path / "entries" / "here", tmp_path / "splits")
-
-
-def test_a_cluster_of_two_workers_gives_the_same(cluster, tmp_path, monkeypatch) -> None:
-    # As of a source that only this process can read.
-    monkeypatch.setattr(files, "SOURCE", replace(files.SOURCE, pieces=None))
-    monkeypatch.setattr("src.engines.spark.WEIGHT", 100_000)
-    params = FileParams(source=str(write_journal(tmp_path / "journal")), privacy="standard")
-    with spark_at(cluster) as spark:
-        same_entries(spark, params, tmp_path / "entries")
-        same_splits(spark, tmp_path / "entries" / "here", tmp_path / "splits")
-
-
-def test_a_cluster_on_one_machine_gives_the_same(spark_settings, tmp_path: Path) -> None:
-    params = FileParams(source=str(write_journal(tmp_path / "journal")), languages="en,de")
-    with spark_at("local-cluster[2,1,512]") as spark:
-        here = ingest(params, tmp_path / "here")
-        assert ingest(params, tmp_path / "there", engine=spark) == here
-    assert ENTRIES.digest(tmp_path / "here") == ENTRIES.digest(tmp_path / "there")
 
 
 def test_chains_of_repeats_are_followed_in_order(local) -> None:
@@ -251,6 +138,8 @@ def test_a_model_answers_the_same_on_spark(local, tmp_path: Path) -> None:
     import mlflow.pyfunc
 
     from src.scoring.answering import Answering
+    from src.scoring.parts import Work
+    from src.scoring.score import score
 
     (tmp_path / "answerer.py").write_text(ANSWERER)
     folder = tmp_path / "model"
@@ -264,10 +153,12 @@ def test_a_model_answers_the_same_on_spark(local, tmp_path: Path) -> None:
         [pa.array(ids), pa.nulls(len(ids), pa.string()), pa.array(texts)], schema=schema
     )
     for task in ("sentiment", "topics"):
-        records = list[Any]()
+        found = list[Any]()
         for name, engine in (("here", None), ("there", local)):
             into = tmp_path / task / name
-            (into / "writing").mkdir(parents=True)
-            answering = Answering(folder, task, "models:/a/1", b"a key", into, engine)
-            records.append(answering.write(0, batch, None))
-        assert records[0] == records[1]
+            with Work(into, "work", into) as work:
+                answering = Answering(folder, task, "models:/a/1", b"a key", work.folder, engine)
+                parts = (batch.slice(start, 150) for start in range(0, len(texts), 150))
+                found.append(score(parts, answering, work, 1 + bool(engine)))
+        assert found[0] == found[1]
+        assert len(found[0][0]) == 3
