@@ -11,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from src import engines
 from src.data.forgotten import read_words
 from src.data.sources import IngestParams, Reading
 from src.errors import UserError
@@ -96,8 +97,8 @@ def run(context: Context) -> None:
         digest(context, asdict(own) | {"key": key_check()}),
         context.folder / "parts",
     )
-    with held as work:
-        answering = Answering(model, task, version.uri, key_for("text"), work.folder)
+    with held as work, engines.opened(params, context.say) as engine:
+        answering = Answering(model, task, version.uri, key_for("text"), work.folder, engine)
         stream = in_parts(entries.read(watched()))
         records, found = score(stream, answering, work, workers, earlier, say)
         if not records:
@@ -246,7 +247,8 @@ def outside(params: ScoreParams, inputs: Mapping[str, str]) -> dict[str, str]:
 
 
 def check(params: ScoreParams) -> None:
-    """Check the form of the version, and that the file of whom to forget names anybody."""
+    """Check the form of the version, the engine, and that who is to be forgotten is named."""
+    engines.check(params)
     if params.version not in (LATEST, *STAGES) and not params.version.isdigit():
         raise UserError(
             f"version={params.version} is no version.", "latest, Production, Staging or a number"

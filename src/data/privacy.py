@@ -41,6 +41,17 @@ def mark(kind: str, word: str) -> str:
     return _hmac(f"{kind}\0{word}".encode())
 
 
+def own_key() -> str:
+    """Give the key itself, for other processes of the same reading; it belongs in no file or log.
+
+    Raises
+    ------
+    UserError
+        As `pseudonym`.
+    """
+    return _key().decode()
+
+
 def key_for(kind: str) -> bytes:
     """Give a key for one use, which leads back to nothing else that this user's key hides.
 

@@ -22,8 +22,15 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("wanted", "number"),
-    [("latest", 4), ("Production", 2), ("production", 2), ("champion", 2), ("challenger", 3)]
-    + [("1", 1), ("archived", 1)],
+    {
+        "latest": 4,
+        "Production": 2,
+        "production": 2,
+        "champion": 2,
+        "challenger": 3,
+        "archived": 1,
+        "1": 1,
+    }.items(),
 )
 def test_what_people_call_a_version(wanted: str, number: int) -> None:
     assert registry.resolved(NAME, wanted).number == number
