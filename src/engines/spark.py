@@ -67,7 +67,7 @@ class Spark:
         recipe: Recipe,
         pieces: Iterable[Piece],
         cleaning: Cleaning,
-        progress: Callable[[int], None],
+        progress: Callable[[int, float | None], None],
     ) -> Iterator[pa.RecordBatch]:
         """Clean rows as `Cleaner.clean` does, to the same entries in the same order.
 
@@ -92,7 +92,7 @@ class Spark:
             frames.append(self._cleaned(recipe, numbered))
             for counts in _counts(frames[-1]):
                 cleaning.add(counts)
-            progress(cleaning.cleaner.rows)
+            progress(cleaning.cleaner.rows, None)
         if not frames:
             yield from cleaning.cleaner.finished(())
             return
@@ -107,7 +107,7 @@ class Spark:
         yield from cleaning.cleaner.finished(_carried_here(entries))
 
     def near_duplicates(
-        self, read: Callable[[], Iterable[Sequence[str]]], told: Callable[[int], None]
+        self, read: Callable[[], Iterable[Sequence[str]]], told: Callable[[int, float | None], None]
     ) -> SparkNearDuplicates:
         """Give what finds near-duplicates as `NearDuplicates` does."""
         return SparkNearDuplicates(self.session, read, told)
