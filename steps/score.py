@@ -22,6 +22,7 @@ from src.training.family import TASKS
 from steps.ingest import located, nothing_left, of, parts
 
 if TYPE_CHECKING:
+    from src.data.forgotten import Forgotten
     from src.registry import Version
     from src.scoring.entries import Entries
     from src.scoring.parts import Record
@@ -104,11 +105,11 @@ def run(context: Context) -> None:
         work.remove()
 
 
-def to_score(source: Any, params: IngestParams, forgotten: Any) -> Entries:
+def to_score(source: Any, params: IngestParams, forgotten: Forgotten | None) -> Entries:
     """Make what gives the rows of a source their ids, as ingest does."""
     from src.data.cleaning import Names, normalise
     from src.data.deidentify import Deidentifier
-    from src.data.forgotten import Forgotten, stand_in
+    from src.data.forgotten import stand_in
     from src.data.mending import menders
     from src.data.privacy import pseudonym
     from src.scoring.entries import Entries
@@ -122,7 +123,7 @@ def to_score(source: Any, params: IngestParams, forgotten: Any) -> Entries:
         text = normalise(text)
         return hide(text) if text else ""
 
-    leave_out = (forgotten or Forgotten(frozenset())).has
+    leave_out = forgotten.has if forgotten else None
     return Entries(Names(hide, stand_in), pseudonym, leave_out, clean)
 
 

@@ -32,7 +32,7 @@ from src.forgetting.known import (
     read_report,
     standing,
 )
-from src.pipeline.caller import artifacts_destination, tracking_uri
+from src.pipeline.caller import artifacts_destination, cache_folder, tracking_uri
 from src.pipeline.owner import is_alive
 from src.pipeline.results import KEY, STEP, read_key
 from src.pipeline.temporary import temporary_folder
@@ -164,6 +164,7 @@ def complete(
     """
     from src.forgetting import kept as past
     from src.forgetting import purging, trained_with
+    from src.scoring.parts import clear
 
     client, folder = context.store.client, context.folder / "looked"
     runs = list(past.all_runs(client, place))
@@ -184,6 +185,7 @@ def complete(
     trained_with.tag(client, report["versions"])
     context.say("ingest: taking the forgotten out of what past runs left")
     purge = purging.purge(client, kept, on_list(marks), marks, folder)
+    clear(cache_folder() / "scoring", 0.0)  # what killed scorings have left here
     report["rows"] = {**purge.rows, **report.get("rows", {})}
     report |= {"unreadable": list(purge.unreadable), "elsewhere": list(purge.elsewhere)}
     report["going_on"] = going_on(runs, context.run_id, now.digest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 from collections.abc import Iterator
@@ -154,6 +155,7 @@ def make_ready(answering: Answering) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it ends it
     threading.Thread(target=_follow, daemon=True).start()
     _ = answering.loaded
+    gc.freeze()  # what was loaded stays: nobody needs to look through it again and again
     _ready = answering
 
 

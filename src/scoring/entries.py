@@ -34,7 +34,8 @@ class Entries:
     pseudonym
         Gives an author's pseudonym.
     forgotten
-        Tells by pseudonym and id which entries are to be forgotten: they are only counted.
+        Tells by pseudonym and id which entries are to be forgotten: they are only counted. None
+        where nobody is.
     clean
         Makes of a raw text the one that an entry without an id is named by.
     """
@@ -43,7 +44,7 @@ class Entries:
         self,
         names: Names,
         pseudonym: Callable[[str], str],
-        forgotten: Callable[[str | None, str], bool],
+        forgotten: Callable[[str | None, str], bool] | None = None,
         clean: Callable[[str], str] = normalise,
     ) -> None:
         self.names, self.forgotten, self.clean = names, forgotten, clean
@@ -61,21 +62,24 @@ class Entries:
 
     def _entries(self, table: pa.Table) -> pa.RecordBatch:
         ids = self._named(table)
-        people = [(cell or "").strip() for cell in table["author"].to_pylist()]
-        authors = [self.pseudonym(person) if person else None for person in people]
-        known = (self._ids.find(keys_of(name or "" for name in ids)) != UNKNOWN).tolist()
+        cells = table["author"].to_pylist()
+        people = {cell: (cell or "").strip() for cell in set(cells)}
+        known_as = {cell: self.pseudonym(one) if one else None for cell, one in people.items()}
+        authors = [known_as[cell] for cell in cells]
+        keys = keys_of(name or "" for name in ids)
+        known = (self._ids.find(keys) != UNKNOWN).tolist()
         stay, new = list[int](), dict[str, None]()
-        for place, (name, author) in enumerate(zip(ids, authors, strict=True)):
+        for place, name in enumerate(ids):
             if name is None:
                 self.dropped["no id and no text"] += 1
-            elif self.forgotten(author, name):
+            elif self.forgotten and self.forgotten(authors[place], name):
                 self.dropped["forgotten people"] += 1
             elif known[place] or name in new:
                 self.dropped["repeated id"] += 1
             else:
                 new[name] = None
                 stay.append(place)
-        self._ids.number(keys_of(new))
+        self._ids.number(keys[stay])
         self.rows += len(ids)
         self.entries += len(stay)
         texts = pc.fill_null(table["text"].combine_chunks(), "").take(pa.array(stay, pa.int64()))
@@ -88,9 +92,13 @@ class Entries:
 
     def _named(self, table: pa.Table) -> list[str | None]:
         """Give each row's id; None where there is neither an id nor a text to make one from."""
-        given = [self.names.given(cell) for cell in table["id"].to_pylist()]
-        found: list[str | None] = list(given)
-        for place in (place for place, name in enumerate(given) if not name):
+        found: list[str | None] = table["id"].to_pylist()
+        # Most ids need no look in Python.
+        plain = pc.fill_null(pc.match_substring_regex(table["id"], "^[0-9A-Za-z_]+$"), False)
+        for place in (place for place, fine in enumerate(plain.to_pylist()) if not fine):
+            found[place] = self.names.given(found[place])
+            if found[place]:
+                continue
             text = self.clean(table["text"][place].as_py() or "")
             found[place] = self.names.made(text) if text else None
         return found

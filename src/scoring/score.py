@@ -57,6 +57,7 @@ def score(
     """
     records, waiting = list[Record](), deque[Future[Record]]()
     rows = found = 0
+    most = 1 if workers == 1 else workers + AHEAD
 
     def take() -> None:
         nonlocal rows
@@ -84,7 +85,7 @@ def score(
                     marks = list(text_marks(batch["text"], answering.key))
                     carried = earlier.carried(batch, marks)
                 waiting.append(submit(number, batch, carried))
-            while len(waiting) >= workers + AHEAD:
+            while len(waiting) >= most:
                 take()
         while waiting:
             take()

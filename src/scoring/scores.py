@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, chain
 from typing import Any
 
 import pyarrow as pa
@@ -18,6 +19,7 @@ from src.scoring.rules import distribution, of_one_length, shares
 LEVELS = ("high", "medium", "low")
 BINS = 20  # of confidence, from 0 to 1
 NO_TOPIC = "no topic"
+LABELS_IN_ORDER = ("positive", "negative", "neutral")
 
 _WORD, _SHARE = pa.string(), pa.float64()
 SENTIMENT = (
@@ -73,20 +75,26 @@ def artifact(task: str) -> Artifact:
 def columns(task: str, answers: Sequence[dict[str, Any]]) -> list[pa.Array]:
     """Put answers, as the contract has them, into the columns of `ANSWERS`."""
     if task == "topics":
-        details = [answer["topic_details"] for answer in answers]
-        names = ("topic_name", "topic_id", "confidence")
-        cells: list[list[Any]] = [
-            [[topic[name] for topic in own] for own in details] for name in names
-        ]
-    else:
-        own, scores = ("sentiment", "confidence", "confidence_level"), LABELS_IN_ORDER
-        cells = [[answer[name] for answer in answers] for name in own]
-        cells += [[answer["all_scores"][name] for answer in answers] for name in scores]
-        cells.append([answer.get("mixed") for answer in answers])
+        return _topics([answer["topic_details"] for answer in answers])
+    own, scores = ("sentiment", "confidence", "confidence_level"), LABELS_IN_ORDER
+    cells: list[list[Any]] = [[answer[name] for answer in answers] for name in own]
+    cells += [[answer["all_scores"][name] for answer in answers] for name in scores]
+    cells.append([answer.get("mixed") for answer in answers])
     return [pa.array(cell, field.type) for cell, field in zip(cells, ANSWERS[task], strict=True)]
 
 
-LABELS_IN_ORDER = ("positive", "negative", "neutral")
+def _topics(details: Sequence[Sequence[dict[str, Any]]]) -> list[pa.Array]:
+    """Put topics into lists, each column as one run of values."""
+    ends = pa.array([0, *accumulate(map(len, details))], pa.int32())
+    flat = list(chain.from_iterable(details))
+    values = (
+        pa.array([topic[name] for topic in flat], field.type.value_type)
+        for name, field in zip(("topic_name", "topic_id", "confidence"), TOPICS, strict=True)
+    )
+    return [
+        pa.ListArray.from_arrays(ends, one).cast(field.type)
+        for one, field in zip(values, TOPICS, strict=True)
+    ]
 
 
 @dataclass

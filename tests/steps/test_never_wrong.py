@@ -111,7 +111,7 @@ def test_every_definition_that_a_step_calls_counts_for_it(
     own_store: Any, tmp_path: Path, model: str
 ) -> None:
     journal = write_csv(tmp_path / "journal.csv", made_up_entries(1200))
-    typed = {"source": str(journal), "model": model, "n_resamples": "100"}
+    typed = {"source": str(journal), "model": model, "n_resamples": "100", "workers": "1"}
     typed |= {"n_topics": "4"} if model == "topics" else {"family": "linear"}
     for step in all_steps().values():
         watch = Watch()
