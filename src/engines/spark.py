@@ -107,7 +107,7 @@ class Spark:
         yield from cleaning.cleaner.finished(_carried_here(entries))
 
     def near_duplicates(
-        self, read: Callable[[], Iterable[Sequence[str]]], told: Callable[[int, float | None], None]
+        self, read: Callable[[], Iterable[Sequence[str]]], told: Callable[[int], None]
     ) -> SparkNearDuplicates:
         """Give what finds near-duplicates as `NearDuplicates` does."""
         return SparkNearDuplicates(self.session, read, told)
