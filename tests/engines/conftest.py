@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from src.data.sources import files
-from tests.services import own_folder
+from tests.services import install, own_folder
 from tools.serve import HOST, free_port, listens, process
 
 SETTINGS = {
@@ -25,22 +24,11 @@ SETTINGS = {
 }
 
 
-def install_java() -> None:
-    """Install Debian's Java where it is missing and we may; else skip."""
-    if shutil.which("java"):
-        return
-    if os.geteuid() or not shutil.which("apt-get"):
-        pytest.skip("needs Java: apt-get install default-jre-headless")
-    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for words in (["update", "-qq"], ["install", "-qq", "-y", "default-jre-headless"]):
-        subprocess.run(["apt-get", *words], env=env, check=True, capture_output=True)
-
-
 @pytest.fixture(scope="session")
 def spark_settings() -> Iterator[Path]:
     """Let Spark be small; ends the Java process that pyspark keeps for this one."""
     pytest.importorskip("pyspark")
-    install_java()
+    install("default-jre-headless", lambda: bool(shutil.which("java")))
     with own_folder() as folder, pytest.MonkeyPatch.context() as patch:
         lines = [f"{name} {value}\n" for name, value in SETTINGS.items()]
         (folder / "spark-defaults.conf").write_text("".join(lines))
@@ -79,14 +67,8 @@ def cluster(spark_settings: Path) -> Iterator[str]:
         for number in range(2):
             own = free_port()
             command = [program, f"{deploy}.worker.Worker", *address, "--port", str(own)]
-            command += [
-                "--cores",
-                "1",
-                "--memory",
-                "1g",
-                "--work-dir",
-                str(spark_settings / "work"),
-            ]
+            command += ["--cores", "1", "--memory", "1g"]
+            command += ["--work-dir", str(spark_settings / "work")]
             log = spark_settings / f"worker-{number}.log"
             stack.enter_context(
                 process([*command, master], lambda own=own: listens(own), log, env=env)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -26,7 +25,8 @@ def test_a_cluster_of_two_workers_gives_the_same(cluster, tmp_path, monkeypatch)
         same_splits(spark, tmp_path / "entries" / "here", tmp_path / "splits")
 
 
-def test_a_cluster_on_one_machine_gives_the_same(spark_settings, tmp_path: Path) -> None:
+def test_a_cluster_on_one_machine_gives_the_same(spark_settings, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(files, "PIECE", 300)
     params = FileParams(
         source=str(write_journal(tmp_path / "journal")), privacy="off", languages="any"
     )
