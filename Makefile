@@ -78,6 +78,9 @@ ui: $(VENV)/.main ## Open the tracking UI on what was run here
 	@echo "What ran:   http://127.0.0.1:5000/#/experiments/0/runs?viewStateShareKey=runs&workflowType=machine_learning"
 	mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 $(ARGS)
 
+pictures: $(VENV)/.test ## Make the pictures of docs/pictures anew, from a real run (some minutes)
+	python -m tools.pictures
+
 server: $(VENV)/.main ## Run a tracking server here until Ctrl-C (PORT=5000)
 	python -m tools.serve $(PORT)
 
@@ -107,4 +110,4 @@ $(VENV)/.test: $(VENV)/.main requirements-test.txt
 	$(INSTALL) -r pyproject.toml --all-extras -r requirements-test.txt
 	touch $@
 
-.PHONY: help main plan test soak bench-serve bench-rerun bench-sentiment bench-topics bench-ingest bench-postgresql bench-deidentification lint ui server docs lock clean
+.PHONY: help main plan test soak bench-serve bench-rerun bench-sentiment bench-topics bench-ingest bench-postgresql bench-deidentification lint ui pictures server docs lock clean

@@ -202,8 +202,12 @@ def crosses(
         for spine in axes.spines.values():
             spine.set_visible(False)
 
-    rows: list[list[Cell]] = [[name, *row] for name, row in zip(names, counts, strict=True)]
-    table = Table((f"{axes_names[0]} \\ {axes_names[1]}", *names), rows)
+    rows: list[list[Cell]] = [
+        [name, said, count, count / (sum(row) or 1)]
+        for name, row in zip(names, counts, strict=True)
+        for said, count in zip(names, row, strict=True)
+    ]
+    table = Table((*axes_names, "entries", f"share of the {axes_names[0]}"), rows)
     return Figure(draw(0.55 + 0.62 * len(names), caption, paint), caption, table)
 
 
@@ -230,7 +234,7 @@ def ranges(
         if whole is not None:
             axes.axvline(whole, color=MUTED, linewidth=1, linestyle="--")
         axes.hlines(places, low, high, color=ACCENT, linewidth=2, alpha=0.55)
-        axes.plot(middle, places, "o", color=ACCENT, markersize=5)
+        axes.plot(middle, places, "o", color=ACCENT, markersize=5, clip_on=False)
         named = [f"{cut(name)} ({value[3]:,})" for name, value in shown.items()]
         axes.set_yticks(places, named, color=INK)
         axes.invert_yaxis()
@@ -238,6 +242,8 @@ def ranges(
         axes.grid(visible=False, axis="y")
         axes.spines["left"].set_visible(False)
         axes.margins(x=0.06)
+        left, right = axes.get_xlim()
+        axes.set_xlim(max(left, 0.0), min(right, 1.0))  # there is no share beyond
 
     rows = [(name, *value) for name, value in values.items()]
     names = (columns[0], columns[1], "low", "high", "entries")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from src.cards.card import Card, Figure, Section, Table
 from src.cards.figures import bars, columns_of, lines, parts
@@ -49,13 +49,9 @@ def ingest_card(context: Context) -> Card:
         if last := Profile.read(path):
             sections.append(_beside(profile, last, path.parent.name))
             break
-    if broken := context.details.get("broken"):
-        words = (
-            "Rules that the data break; the table expectations.json beside this card has the "
-            "share and the limit of each.",
-        )
-        rows = [(str(name).replace("_", " "),) for name in broken]
-        sections.insert(0, Section("Expectations", words, Table(("rule",), rows)))
+    broken = context.details.get("broken")
+    if judged := context.tables.get("expectations.json"):
+        sections.insert(0 if broken else 2, expectations(judged))
     share = 1 - profile.entries / profile.rows if profile.rows else 0.0
     facts = [
         ("entries", f"{profile.entries:,}"),
@@ -64,6 +60,34 @@ def ingest_card(context: Context) -> Card:
         ("authors", f"{profile.authors:,}"),
     ]
     return Card("", "", "bad" if broken else "good", sections, facts=facts)
+
+
+def expectations(judged: Mapping[str, Sequence[Any]]) -> Section:
+    """Show what each rule found beside its limits, the broken ones first.
+
+    Parameters
+    ----------
+    judged
+        As `src.data.expectations.table` has it: a list for each column.
+    """
+    from src.data.rules import RULES
+
+    by_name = {rule.name: rule for rule in RULES}
+    names = ("expectation", "value", "low", "high", "at_least", "at_most", "broken")
+    rows = list[tuple[str, ...]]()
+    for name, *numbers, broken in sorted(
+        zip(*(judged[name] for name in names), strict=True), key=lambda row: not row[-1]
+    ):
+        value, low, high, least, most = (
+            "–" if n is None else by_name[name].show(n) for n in numbers
+        )
+        ends = f"{low} to {high if high != '–' else 'any'}"
+        rows.append((name.replace("_", " "), value, ends, least, most, "broken" if broken else ""))
+    words = (
+        "A rule is broken where the whole interval (99.9 %) of what was found lies beyond a limit.",
+    )
+    columns = ("rule", "found", "interval", "at least", "at most", "")
+    return Section("Expectations", words, Table(columns, rows))
 
 
 def _shape(profile: Profile) -> Section:
