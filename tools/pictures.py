@@ -109,7 +109,7 @@ def drawn(lines: list[str], colours: tuple[str, ...], name: str) -> str:
     console.print(Text.assemble(("$ ", "dim"), " ".join(COMMAND)))
     for line in lines:
         console.print(Text.from_ansi(line), highlight=False)
-    paper, ink, _, *rest = map(parse_rgb_hex, colours)
+    paper, ink, _, *rest = [(c.red, c.green, c.blue) for c in map(parse_rgb_hex, colours)]
     svg = console.export_svg(title="", theme=TerminalTheme(paper, ink, rest), unique_id=name)
     svg = FONT_FACE.sub("", svg).replace("Fira Code, monospace", MONOSPACE)
     return svg.replace("rgba(255,255,255,0.35)", f"#{colours[2]}")
