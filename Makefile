@@ -73,10 +73,15 @@ lint: $(VENV)/.test ## Check style, format and types
 bench-rerun: $(VENV)/.main ## Measure what a rerun costs, beside DVC and MLflow's own pattern (some 15 minutes)
 	python -m benchmarks.rerun $(ARGS)
 
-ui: $(VENV)/.main ## Open the tracking UI on what was run here
-	@echo "The models: http://127.0.0.1:5000/#/experiments/0/runs?viewStateShareKey=models&workflowType=machine_learning"
-	@echo "What ran:   http://127.0.0.1:5000/#/experiments/0/runs?viewStateShareKey=runs&workflowType=machine_learning"
-	mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 $(ARGS)
+UI_PORT = $(or $(PORT),$(shell sed -nE 's/.*(--port|-p)[= ]*([0-9]+).*/\2/p' <<<'$(ARGS)'),$(MLFLOW_PORT),5000)
+UI = http://127.0.0.1:$(UI_PORT)/\#/experiments/$(or $(MLFLOW_EXPERIMENT_ID),0)/runs
+ui: $(VENV)/.main ## Open the tracking UI on what was run here (PORT=5000)
+	@echo "The models: $(UI)?viewStateShareKey=models&workflowType=machine_learning"
+	@echo "What ran:   $(UI)?viewStateShareKey=runs&workflowType=machine_learning"
+	mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port $(UI_PORT) $(ARGS)
+
+pictures: $(VENV)/.test ## Make the pictures of docs/pictures anew, from a real run (some minutes)
+	python -m tools.pictures
 
 server: $(VENV)/.main ## Run a tracking server here until Ctrl-C (PORT=5000)
 	python -m tools.serve $(PORT)
@@ -107,4 +112,4 @@ $(VENV)/.test: $(VENV)/.main requirements-test.txt
 	$(INSTALL) -r pyproject.toml --all-extras -r requirements-test.txt
 	touch $@
 
-.PHONY: help main plan test soak bench-serve bench-rerun bench-sentiment bench-topics bench-ingest bench-postgresql bench-deidentification lint ui server docs lock clean
+.PHONY: help main plan test soak bench-serve bench-rerun bench-sentiment bench-topics bench-ingest bench-postgresql bench-deidentification lint ui pictures server docs lock clean

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from src.errors import UserError
 from src.pipeline.caller import tracking_uri
 from src.pipeline.lookup import UnreadableError, reader
 
@@ -21,6 +22,7 @@ MOVES = "\n\n## Moves\n"  # what parts a version's card from its moves
 LONGEST = 5_000  # characters of a description that MLflow's tables hold
 LONGEST_MOVE, LEAST_MOVES = 600, 3
 PRODUCTION, STAGING, ARCHIVED, NONE = "Production", "Staging", "Archived", "None"
+STAGES, LATEST = (PRODUCTION, STAGING, ARCHIVED), "latest"
 ALIASES = {PRODUCTION: CHAMPION, STAGING: CHALLENGER}
 STAGE = "pipeline.stage"  # where the registry itself keeps none
 MOVED = "pipeline.moved"  # the stage that a command of ours moved it to last
@@ -263,3 +265,34 @@ def register(name: str, model_uri: str, tags: Mapping[str, str], card: str) -> V
     version = next(v for v in versions(name) if v.number == int(made.version))
     write_card(version, card)
     return version
+
+
+def resolved(name: str, wanted: str) -> Version:
+    """Find a version by its number, its stage or alias, or as `latest`.
+
+    Raises
+    ------
+    UserError
+        There is none; says which there are.
+    """
+    from src.training.family import TASKS
+
+    known = versions(name)
+    by_alias = {alias: stage for stage, alias in ALIASES.items()}
+    stage = by_alias.get(wanted, wanted.capitalize())
+    if wanted == LATEST:
+        fits = known
+    elif stage in STAGES:
+        fits = [version for version in known if version.stage == stage]
+    else:
+        fits = [version for version in known if str(version.number) == wanted]
+    if fits:
+        return fits[0]
+    if not known:
+        task = next((t.name for t in TASKS.values() if t.registered_name == name), "…")
+        hint = f"Make one: python -m steps main -P model={task}"
+        raise UserError(f"{name} has no version yet.", hint)
+    there = ", ".join(
+        f"{v.number} ({v.stage})" if v.stage in STAGES else str(v.number) for v in known
+    )
+    raise UserError(f"{name} has no version {wanted}.", f"There is: {there}.")

@@ -1,14 +1,16 @@
-"""What is said on a registered version: where it came from, how good it is, its card."""
+"""A registered version: where it came from, how good it is, its card, its model brought here."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from src.errors import UserError
 from src.evaluation.evaluation import Evaluation
-from src.registry import DIGEST, JUDGED_AGAINST, NOBODY
+from src.registry import DIGEST, JUDGED_AGAINST, NOBODY, Version
 
 if TYPE_CHECKING:
+    from src.pipeline.execute import Context
     from src.pipeline.runs import Store
 
 PASSED, VERDICT = "pipeline.passed", "verdict"
@@ -50,3 +52,23 @@ def read_evaluation(store: Store, uri: str, folder: Path) -> Evaluation:
 def who(store: Store, run_id: str) -> str:
     """Name the user of a run."""
     return str(store.client.get_run(run_id).data.tags.get("mlflow.user", "unknown"))
+
+
+def brought(context: Context, version: Version) -> Path:
+    """Bring a version's model here; gives its folder.
+
+    Raises
+    ------
+    UserError
+        It is not what was registered.
+    """
+    from src.pipeline.content import content_digest
+
+    folder = context.fetch(version.uri, "model")
+    if version.digest and content_digest(folder) != version.digest:
+        raise UserError(
+            f"{version.uri} is not what was registered: altered or cut.",
+            "Name another version: -P version=N — or roll back: "
+            "python -m steps promote -P version=previous",
+        )
+    return folder

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from src.errors import UserError
 from src.pipeline.answers import CompareAnswer
@@ -25,10 +26,11 @@ class CompareParams:
     a: str = param("", "A run's id or the beginning of it, or a version as sentiment/3")
     b: str = param("", "The same of what to compare it with")
     equal: bool = param(False, "Show metrics that are equal as well")
+    html: str = param("", "A file to write it to, as one page that opens anywhere")
 
 
 def run(call: Call) -> int:
-    """Print both sides, and where they differ."""
+    """Print both sides and where they differ, or write them as a page."""
     refuse_unknown("compare", call.typed, fields_of(CompareParams))
     params = build(CompareParams, call.typed)
     if not params.a or not params.b:
@@ -44,15 +46,43 @@ def run(call: Call) -> int:
     quiet_mlflow()
     store = Store()
     found = compare(find(params.a, store), find(params.b, store))
+    if params.html:
+        from src.cards.compare_card import compare_page
+
+        path = written(params.html, compare_page(found, params.equal, (params.a, params.b)))
     if call.as_json:
         console.say_json(found)
+    elif params.html:
+        console.say(f"Written: {console.linked(str(path), path.as_uri())}")
     else:
         console.say("\n\n".join(told(found, params.equal, console.width())))
     return 0
 
 
+def written(given: str, page: str) -> Path:
+    """Write a page where the caller wants it.
+
+    Raises
+    ------
+    UserError
+        Nothing can be written there.
+    """
+    from src.pipeline.caller import caller_folder
+
+    path = caller_folder() / Path(given).expanduser()
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise UserError(
+            f"the page cannot be written to {path} ({error.strerror}).",
+            "Name a file in a folder that is there and that you may write to: --html out.html",
+        ) from None
+    return path
+
+
 def told(found: CompareAnswer, equal: bool, width: int) -> Iterator[str]:
     """Write a comparison as text, a block for each thing that was compared."""
+    from src.history.comparison import seen, telling
     from src.history.tables import table
 
     yield f"A  {found['a']}\nB  {found['b']}"
@@ -67,7 +97,7 @@ def told(found: CompareAnswer, equal: bool, width: int) -> Iterator[str]:
                 "" if f["difference"] is None else f"{f['difference']:+.3g}",
                 APART if f["apart"] else "",
             )
-            for f in sorted(figures, key=lambda f: (not f["apart"], not f["a_interval"]))
+            for f in telling(figures)
             if f["step"] == step
         ]
         names = ("metric", "A", "B", "B − A", "")
@@ -90,20 +120,11 @@ def told(found: CompareAnswer, equal: bool, width: int) -> Iterator[str]:
         yield "Data:\n" + table(("step", "data", "", "A", "B"), data, width)
 
 
-def seen(figure: Figure, side: Literal["a", "b"]) -> str:
-    """Write a figure of one side with its interval, as far as it can be told apart."""
-    value = figure["a"] if side == "a" else figure["b"]
-    interval = figure["a_interval"] if side == "a" else figure["b_interval"]
-    if value is None:
-        return "–"
-    ends = f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else ""
-    whole = value == int(value) if abs(value) < 1e15 else False
-    return (f"{value:,.0f}" if whole and not interval else f"{value:.3f}") + ends
-
-
 def summed(figures: list[Figure]) -> str:
     """Say of how many metrics the intervals do not overlap."""
-    with_both = [f for f in figures if f["a_interval"] and f["b_interval"]]
+    from src.history.comparison import both
+
+    with_both = both(figures)
     apart = sum(f["apart"] for f in with_both)
     return f"of {len(with_both)} with intervals {apart} do not overlap ({APART})"
 

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from src import engines
 from src.data import expectations, sources
 from src.data.forgotten import Forgotten, read_words
 from src.data.labels import MOOD_CUTS
@@ -46,13 +47,15 @@ def run(context: Context) -> None:
     if forgotten:
         context.read[known.INPUT] = context.details[known.INPUT] = forgotten.digest
     reading = Reading(partial(earlier, context), context.output("versions"))
-    report = ingest(
-        located(params),
-        context.output("entries"),
-        lambda rows, share: context.say(f"ingest: {progress(rows, reading.total, share)}"),
-        reading,
-        forgotten,
-    )
+    with engines.opened(params, context.say) as engine:
+        report = ingest(
+            located(params),
+            context.output("entries"),
+            lambda rows, share: context.say(f"ingest: {progress(rows, reading.total, share)}"),
+            reading,
+            forgotten,
+            engine,
+        )
     if reading.digest:
         context.read["source"] = reading.digest
         context.log_metrics({"texts_read": float(reading.texts)})
@@ -187,7 +190,8 @@ def outside(params: IngestParams, inputs: Mapping[str, str]) -> dict[str, str]:
 
 
 def check(params: IngestParams) -> None:
-    """Check the limits of the data, and that the file of whom to forget names anybody."""
+    """Check the limits of the data, the engine, and that who is to be forgotten is named."""
+    engines.check(params)
     expectations.check(params.expectations)
     if params.forget:
         read_words(Path(located(params).forget))

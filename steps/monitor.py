@@ -30,20 +30,23 @@ def run(context: Context) -> None:
     """Compare what arrived with the version's reference; drift is a verdict against."""
     import json
 
+    import mlflow.pyfunc
+
     from src.data.schema import ENTRIES
-    from src.monitoring import version as versions
     from src.monitoring.compare import compare, enough
     from src.monitoring.live import live_figures
     from src.monitoring.reference import MOST_ENTRIES, Reference, some_authors
+    from src.monitoring.version import reference_of
+    from src.versions import brought
 
     params = context.params
     version = version_of(params)
     entries = some_authors(ENTRIES.read(context.input("entries")), MOST_ENTRIES, params.seed)
-    made = versions.reference_of(version, params.model, context.store)
+    made = reference_of(version, params.model, context.store)
     reference = Reference.read(context.bring(made, "reference"))
     enough(entries, reference)
     context.say(f"monitor: {version.uri} answers {entries.num_rows:,} entries")
-    model = versions.loaded(context, version)
+    model = mlflow.pyfunc.load_model(str(brought(context, version)))
     answers = model.predict(entries.select(["text"]).to_pandas())
     topics = getattr(model.unwrap_python_model(), "topics", None)
     context.say("monitor: comparing")
@@ -77,7 +80,7 @@ def left_for_language(context: Context) -> int:
 
 def version_of(params: MonitorParams) -> Any:
     """Find the version that is meant."""
-    from src.monitoring.version import resolved
+    from src.registry import resolved
 
     return resolved(task_of(params.model).registered_name, params.version)
 

@@ -11,12 +11,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from src import engines
 from src.data.forgotten import read_words
 from src.data.sources import IngestParams, Reading
 from src.errors import UserError
 from src.forgetting import known
 from src.pipeline.execute import Context
 from src.pipeline.step import Step, nearest, param
+from src.registry import LATEST, STAGES
 from src.training.family import TASKS
 from steps.ingest import located, nothing_left, parts, progress
 
@@ -28,9 +30,7 @@ if TYPE_CHECKING:
     from src.scoring.entries import Entries
     from src.scoring.parts import Record
 
-LATEST = "latest"
 ANSWERS = "answers.json"  # what they are like, in counts
-STAGES = ("Production", "Staging", "Archived")
 MODEL, VERSION = "model", "model version"  # what the key has of the model: content and name
 
 
@@ -97,8 +97,8 @@ def run(context: Context) -> None:
         digest(context, asdict(own) | {"key": key_check()}),
         context.folder / "parts",
     )
-    with held as work:
-        answering = Answering(model, task, version.uri, key_for("text"), work.folder)
+    with held as work, engines.opened(params, context.say) as engine:
+        answering = Answering(model, task, version.uri, key_for("text"), work.folder, engine)
         stream = in_parts(entries.read(watched()))
         records, found = score(stream, answering, work, workers, earlier, say)
         if not records:
@@ -146,17 +146,12 @@ def opened(context: Context, version: Version) -> tuple[Path, str]:
     """
     from mlflow.models import Model
 
-    from src.pipeline.content import content_digest
     from src.training.packaging import quiet_mlflow
+    from src.versions import brought
 
     quiet_mlflow()
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    folder = context.fetch(version.uri, "model")
-    if version.digest and content_digest(folder) != version.digest:
-        raise UserError(
-            f"{version.uri} is not what was registered: altered or cut.",
-            "Name another version: -P version=N",
-        )
+    folder = brought(context, version)
     task = str((Model.load(str(folder)).metadata or {}).get("task", ""))
     if task not in TASKS:
         raise UserError(
@@ -177,28 +172,12 @@ def wanted(model: str, version: str) -> Version:
     from src import registry
 
     name = TASKS[model].registered_name if model in TASKS else model
-    versions = registry.versions(name)
-    if not versions:
-        if model in TASKS:
-            raise UserError(
-                f"{name} has no version yet.", f"Make one: python -m steps main -P model={model}"
-            )
+    if model not in TASKS and not registry.versions(name):
         others = [t.registered_name for t in TASKS.values() if registry.versions(t.registered_name)]
         raise UserError(
             f"there is no registered model {model!r}.", nearest(model, [*TASKS, *others])
         )
-    if version == LATEST:
-        return versions[0]
-    if version.isdigit():
-        found = [v for v in versions if v.number == int(version)]
-    else:
-        found = [v for v in versions if v.stage == version]
-    if not found:
-        there = ", ".join(
-            f"{v.number} ({v.stage})" if v.stage in STAGES else str(v.number) for v in versions
-        )
-        raise UserError(f"{name} has no version {version}.", f"There is: {there}.")
-    return found[0]
+    return registry.resolved(name, version)
 
 
 def told(version: Version) -> dict[str, str]:
@@ -268,7 +247,8 @@ def outside(params: ScoreParams, inputs: Mapping[str, str]) -> dict[str, str]:
 
 
 def check(params: ScoreParams) -> None:
-    """Check the form of the version, and that the file of whom to forget names anybody."""
+    """Check the form of the version, the engine, and that who is to be forgotten is named."""
+    engines.check(params)
     if params.version not in (LATEST, *STAGES) and not params.version.isdigit():
         raise UserError(
             f"version={params.version} is no version.", "latest, Production, Staging or a number"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from src import engines
 from src.data.splitting import SplitParams
 from src.pipeline.execute import Context
 from src.pipeline.step import Step
@@ -15,14 +16,16 @@ def run(context: Context) -> None:
     from src.data.splitting import split
 
     params, entries = context.params, context.input("entries")
-    batches, report = split(
-        partial(ENTRIES.batches, entries),
-        valid=params.valid,
-        test=params.test,
-        split_by=params.split_by,
-        seed=params.seed,
-        say=context.say,
-    )
+    with engines.opened(params, context.say) as engine:
+        batches, report = split(
+            partial(ENTRIES.batches, entries),
+            valid=params.valid,
+            test=params.test,
+            split_by=params.split_by,
+            seed=params.seed,
+            say=context.say,
+            engine=engine,
+        )
     SPLITS.write(context.output("splits"), batches)
     context.log_metrics(report.metrics)
     context.details |= {"summary": report.sentence, "waived": report.waived}
@@ -35,5 +38,6 @@ ENTRY = Step(
     run,
     reads=("entries",),
     writes=("splits",),
+    check=engines.check,
     card="src.cards.ingest_card:split_card",
 )

@@ -156,6 +156,19 @@ class Chromium:
         kinds = ("Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled")
         return [p for s, m, p in self.events if s == session and m in kinds]
 
+    def printed(self) -> bytes:
+        """Print what is shown, as PDF on A4."""
+        paper = {"paperWidth": 8.27, "paperHeight": 11.69}
+        return base64.b64decode(self.ask("Page.printToPDF", self.tab, **paper)["data"])
+
+    @contextmanager
+    def on_paper(self) -> Iterator[None]:
+        """Lay the page out as it is printed, as wide as A4 within its margins."""
+        self.resize(718)
+        self.ask("Emulation.setEmulatedMedia", self.tab, media="print")
+        yield
+        self.ask("Emulation.setEmulatedMedia", self.tab, media="")
+
     def picture(self, path: Path, **more: Any) -> None:
         data = self.ask("Page.captureScreenshot", self.tab, format="png", **more)["data"]
         path.write_bytes(base64.b64decode(data))

@@ -128,12 +128,14 @@ def columns_of(
 
     def paint(axes: Axes) -> None:
         axes.stairs(counts, edges, fill=True, color=ACCENT)
+        few = len(edges) < 4  # of powers of ten there may be none among them
         axes.set_xlabel(cut(name))
         axes.set_ylabel("entries")
         axes.grid(visible=False, axis="x")
         if log:
             axes.set_xscale("log")
             axes.xaxis.set_major_formatter(lambda value, place: f"{value:,.0f}")
+            axes.xaxis.set_minor_formatter(lambda value, place: f"{value:,.0f}" if few else "")
         axes.yaxis.set_major_formatter(lambda value, place: f"{value:,.0f}")
         axes.locator_params(axis="y", nbins=4)
 
@@ -202,8 +204,12 @@ def crosses(
         for spine in axes.spines.values():
             spine.set_visible(False)
 
-    rows: list[list[Cell]] = [[name, *row] for name, row in zip(names, counts, strict=True)]
-    table = Table((f"{axes_names[0]} \\ {axes_names[1]}", *names), rows)
+    rows: list[list[Cell]] = [
+        [name, said, count, count / (sum(row) or 1)]
+        for name, row in zip(names, counts, strict=True)
+        for said, count in zip(names, row, strict=True)
+    ]
+    table = Table((*axes_names, "entries", f"share of the {axes_names[0]}"), rows)
     return Figure(draw(0.55 + 0.62 * len(names), caption, paint), caption, table)
 
 
@@ -230,7 +236,7 @@ def ranges(
         if whole is not None:
             axes.axvline(whole, color=MUTED, linewidth=1, linestyle="--")
         axes.hlines(places, low, high, color=ACCENT, linewidth=2, alpha=0.55)
-        axes.plot(middle, places, "o", color=ACCENT, markersize=5)
+        axes.plot(middle, places, "o", color=ACCENT, markersize=5, clip_on=False)
         named = [f"{cut(name)} ({value[3]:,})" for name, value in shown.items()]
         axes.set_yticks(places, named, color=INK)
         axes.invert_yaxis()
@@ -238,11 +244,53 @@ def ranges(
         axes.grid(visible=False, axis="y")
         axes.spines["left"].set_visible(False)
         axes.margins(x=0.06)
+        left, right = axes.get_xlim()
+        axes.set_xlim(max(left, 0.0), min(right, 1.0))  # there is no share beyond
 
     rows = [(name, *value) for name, value in values.items()]
     names = (columns[0], columns[1], "low", "high", "entries")
     table = Table(names, rows)
     return Figure(draw(0.75 + 0.27 * max(len(shown), 1), caption, paint), caption, table)
+
+
+def beside(
+    values: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]],
+    sides: tuple[str, str],
+    caption: str,
+    name: str,
+) -> Figure:
+    """Draw figures of two sides below each other, each with the ends of its interval.
+
+    Parameters
+    ----------
+    values
+        ((value, low, high), (value, low, high)) by name; at most 24 are drawn, the table has all.
+    sides
+        What the two are called.
+    name
+        What the names are.
+    """
+    shown = dict(list(values.items())[:MOST_BARS])
+
+    def paint(axes: Axes) -> None:
+        places = list(range(len(shown)))
+        for side, (label, tint, mark) in enumerate(zip(sides, (MUTED, ACCENT), "so", strict=True)):
+            at = [place + 0.3 * side - 0.15 for place in places]
+            value, low, high = zip(*(of[side] for of in shown.values()), strict=True)
+            axes.hlines(at, low, high, color=tint, linewidth=2, alpha=0.55)
+            axes.plot(value, at, mark, color=tint, markersize=5, label=cut(label, SHORT_NAME))
+        axes.set_yticks(places, [cut(name) for name in shown], color=INK)
+        axes.set_ylim(len(shown) - 0.5, -0.5)
+        axes.grid(visible=False, axis="y")
+        axes.spines["left"].set_visible(False)
+        axes.margins(x=0.06)
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
+
+    rows: list[list[Cell]] = [[each, *a, *b] for each, (a, b) in values.items()]
+    columns = (name, *(f"{side}{end}" for side in sides for end in ("", ", low", ", high")))
+    return Figure(
+        draw(0.75 + 0.36 * max(len(shown), 1), caption, paint), caption, Table(columns, rows)
+    )
 
 
 def reliability(points: Sequence[tuple[float, float, float, float, int]], caption: str) -> Figure:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from src.cards.card import Card, Figure, Section, Table
 from src.cards.figures import bars, columns_of, lines, parts
@@ -47,15 +47,11 @@ def ingest_card(context: Context) -> Card:
     # The step has brought the last accepted reading of this source here, where there is one.
     for path in sorted(context.folder.glob("last/*/profile.json")):
         if last := Profile.read(path):
-            sections.append(_beside(profile, last, path.parent.name))
+            sections.append(beside_last(profile, last, path.parent.name))
             break
-    if broken := context.details.get("broken"):
-        words = (
-            "Rules that the data break; the table expectations.json beside this card has the "
-            "share and the limit of each.",
-        )
-        rows = [(str(name).replace("_", " "),) for name in broken]
-        sections.insert(0, Section("Expectations", words, Table(("rule",), rows)))
+    broken = context.details.get("broken")
+    if judged := context.tables.get("expectations.json"):
+        sections.insert(0 if broken else 2, expectations(judged))
     share = 1 - profile.entries / profile.rows if profile.rows else 0.0
     facts = [
         ("entries", f"{profile.entries:,}"),
@@ -64,6 +60,35 @@ def ingest_card(context: Context) -> Card:
         ("authors", f"{profile.authors:,}"),
     ]
     return Card("", "", "bad" if broken else "good", sections, facts=facts)
+
+
+def expectations(judged: Mapping[str, Sequence[Any]]) -> Section:
+    """Show what each rule found beside its limits, the broken ones first.
+
+    Parameters
+    ----------
+    judged
+        As `src.data.expectations.table` has it: a list for each column.
+    """
+    from src.data.rules import RULES
+
+    by_name = {rule.name: rule for rule in RULES}
+    names = ("expectation", "value", "low", "high", "at_least", "at_most", "broken")
+    rows = list[tuple[str, ...]]()
+    for name, *numbers, broken in sorted(
+        zip(*(judged[name] for name in names), strict=True), key=lambda row: not row[-1]
+    ):
+        value, low, high, least, most = (
+            "–" if n is None else by_name[name].show(n) for n in numbers
+        )
+        ends = f"{low} to {high if high != '–' else 'any'}"
+        named = name.replace("_", " ") + (": broken" if broken else "")
+        rows.append((named, value, ends, least, most))
+    words = (
+        "A rule is broken where the whole interval (99.9 %) of what was found lies beyond a limit.",
+    )
+    columns = ("rule", "found", "interval", "at least", "at most")
+    return Section("Expectations", words, Table(columns, rows))
 
 
 def _shape(profile: Profile) -> Section:
@@ -90,37 +115,39 @@ def _shape(profile: Profile) -> Section:
     return Section("What they are like", figures=figures)
 
 
-def _beside(now: Profile, last: Profile, run_id: str) -> Section:
+def beside_last(now: Profile, last: Profile, run_id: str) -> Section:
     """Set what came in beside the last data that were accepted from this source."""
 
-    def facts(profile: Profile) -> dict[str, float]:
-        entries = profile.entries or 1
-        found = {
+    def facts(profile: Profile) -> dict[str, float | None]:
+        entries, scored = profile.entries or 1, sum(profile.scores.values())
+        total = sum(score * count for score, count in profile.scores.items())
+        found: dict[str, float | None] = {
             "entries": float(profile.entries),
             "authors": float(profile.authors),
             "left out of the rows": 1 - profile.entries / (profile.rows or 1),
             "characters, mean": sum(n * of for n, of in profile.lengths.items()) / entries,
             "of less than two words": profile.wordless / entries,
+            "score, mean": total / scored if scored else None,
         }
-        if profile.scores:
-            scored = sum(profile.scores.values())
-            found["score, mean"] = sum(n * of for n, of in profile.scores.items()) / scored
-        named = {"label": profile.labels, "source": profile.sources}
-        for kind, counts in named.items():
-            largest = list(_floats(counts).items())[:MOST_SCORES]
-            found |= {f"{kind} {name}": count / entries for name, count in largest}
-        return found
+        shares = {f"label {name}": profile.labels.get(name, 0) / entries for name in labels}
+        shares |= {f"source {name}": profile.sources.get(name, 0) / entries for name in sources}
+        return found | shares
 
-    mine, before = facts(now), facts(last)
+    labels = [n for n in (*LABELS, "none") if now.labels.get(n) or last.labels.get(n)]
+    largest = [list(_floats(profile.sources))[:MOST_SCORES] for profile in (now, last)]
+    sources = dict.fromkeys(name for names in largest for name in names)
     rows = [
-        (name, value, before.get(name, 0.0), value - before.get(name, 0.0))
-        for name, value in mine.items()
+        (name, value, before, None if value is None or before is None else value - before)
+        for (name, value), before in zip(facts(now).items(), facts(last).values(), strict=True)
+        if (value, before) != (None, None)
     ]
-    rows += [(name, 0.0, value, -value) for name, value in before.items() if name not in mine]
-    labels = {"now": dict(now.labels), "last": dict(last.labels)}
+    counts = {
+        name: {label: profile.labels.get(label, 0) for label in labels}
+        for name, profile in (("now", now), ("last", last))
+    }
     words = (f"Accepted last was run {run_id[:8]}. Labels and sources are shares of the entries.",)
     table = Table(("", "now", "last", "change"), rows)
-    drawn = parts(labels, "Labels now and in the last data", ("data", "label"))
+    drawn = parts(counts, "Labels now and in the last data", ("data", "label"))
     return Section("Beside the last data", words, table, [drawn])
 
 

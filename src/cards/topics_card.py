@@ -34,27 +34,64 @@ def topics_sections(context: Context, folder: Path, topics: list[dict[str, Any]]
     model = packaging.load(context.parts[0][0].task, folder)
     answers = model.predict(None, entries.select(["text"]).to_pandas())
     named = [topic for topic in topics if not topic.get("generic")]
-    sections = []
-    if len(named) > 2:
-        sections.append(Section("Map", figures=[topic_map(named, answers)]))
+    figures = [topic_map(named, answers)] if len(named) > 2 else []
     rows = [
         (topic["topic_id"], topic["topic_name"], ", ".join(topic.get("words", [])[:8]))
         for topic in topics
     ]
-    section = Section("Topics", table=Table(("id", "name", "words"), rows))
     sizes = {t["topic_name"]: 100 * t["share"] for t in named if "share" in t}
     if sizes:
         by_size = dict(sorted(sizes.items(), key=lambda item: -item[1]))
         caption = "Share of the training entries' passages, in percent"
-        sized = bars(by_size, caption, ("topic", "percent"), "{:.1f}".format)
-        section = Section("Topics", figures=[sized, *over_time(entries, answers)])
-        sections.append(section)
-        section = Section("Their words", table=Table(("id", "name", "words"), rows))
-    sections.append(section)
+        figures.append(bars(by_size, caption, ("topic", "percent"), "{:.1f}".format))
+        figures += over_time(entries, answers)
+    sections = [
+        Section("Topics", figures=figures),
+        Section("Their words", table=Table(("id", "name", "words"), rows)),
+    ]
     if changed := context.details.get("topics_changed"):
-        words = (f"Beside {context.details['follows']}:", *map(str, changed))
-        sections.append(Section("What changed", words))
-    return sections
+        import pyarrow.parquet as pq
+
+        rows = pq.read_table(context.folder / "topics_changed.parquet").to_pylist()
+        words = f"Beside {context.details['follows']}: {changed[0]}"
+        sections.append(what_changed(rows, words))
+    return [section for section in sections if section.figures or section.table]
+
+
+def what_changed(rows: list[dict[str, Any]], words: str) -> Section:
+    """Set the topics of a version beside those of the one it follows, a row for each topic.
+
+    Parameters
+    ----------
+    rows
+        As `src.training.topic_identity.table` has them; those that moved most come first.
+    """
+    name_of = {row["topic_id"]: row["topic_name"] for row in rows}
+
+    def others(row: dict[str, Any], side: str) -> str:
+        ids = (i for i in row[side] if i != row["topic_id"] and i in name_of)
+        return ", ".join(name_of[i] for i in ids)
+
+    moved = sorted(rows, key=lambda row: -abs(row["share_after"] - row["share_before"]))
+    table = Table(
+        ("id", "topic", "change", "it was called", "share before", "share now", "took from",
+         "gave to"),
+        [
+            (
+                row["topic_id"],
+                row["topic_name"],
+                row["change"],
+                row["previous_name"] if row["previous_name"] != row["topic_name"] else "",
+                row["share_before"],
+                row["share_after"],
+                others(row, "from_ids"),
+                others(row, "to_ids"),
+            )
+            for row in moved
+        ],
+    )  # fmt: skip
+    said = "Shares are of the confidence of all answers, by the earlier model and by this one."
+    return Section("What changed", (words, said), table)
 
 
 def topic_map(topics: list[dict[str, Any]], answers: list[dict[str, Any]]) -> Figure:
@@ -87,27 +124,27 @@ def topic_map(topics: list[dict[str, Any]], answers: list[dict[str, Any]]) -> Fi
             mine = points[first == place]
             axes.scatter(*mine.T, s=7, color=MUTED, alpha=0.4, gid=f"of-{place}", linewidths=0)
         named = labelled([topic["topic_name"] for topic in topics], at, counts)
-        for place, topic in enumerate(topics):
-            size = 30 + 420 * counts[place] / max(1, int(np.max(counts)))
+        sizes = 30 + 420 * counts / max(1, int(np.max(counts)))
+        for place in range(len(topics)):
             axes.scatter(
                 *at[place],
-                s=size,
+                s=sizes[place],
                 color=ACCENT,
                 alpha=0.75,
                 gid=f"topic-{place}",
                 edgecolors=PAPER,
             )
-            if place in named:
-                axes.annotate(
-                    cut(topic["topic_name"]),
-                    at[place],
-                    xytext=(0, 3 + np.sqrt(size) / 2),
-                    textcoords="offset points",
-                    ha="center",
-                    color=INK,
-                    fontsize=8,
-                    gid=f"name-{place}",
-                )
+        for place in sorted(named):  # above all circles
+            axes.annotate(
+                cut(topics[place]["topic_name"]),
+                at[place],
+                xytext=(0, 3 + np.sqrt(sizes[place]) / 2),
+                textcoords="offset points",
+                ha="center",
+                color=INK,
+                fontsize=8,
+                gid=f"name-{place}",
+            )
         axes.set_axis_off()
         axes.margins(0.12)
 

@@ -10,18 +10,18 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from src.data.labels import Labels
-from src.data.numbered import UNKNOWN, Numbered, keys_of
+from src.data.numbered import UNKNOWN, Keys, Numbered, keys_of
 from src.data.raw import CLEANED
 from src.data.schema import ENTRIES
 from src.errors import UserError
 
-Value = TypeVar("Value")
+SAME_TEXT, SAME_ID = "duplicate text", "repeated id"  # why a row leaves that is not the first
 
 KEY_BYTES = 8  # of a text's digest, that tell it from the others of one source
 REMEMBERED = 65_536  # authors whose pseudonym is not computed again
@@ -76,6 +76,47 @@ def read_score(words: str) -> float | None:
     except ValueError:
         return None
     return score if math.isfinite(score) else None
+
+
+class Firsts:
+    """Of equal texts the first stays, and so does the first of equal ids.
+
+    A row that leaves makes no other one leave. Memory holds some 30 bytes for each that stays.
+    """
+
+    def __init__(self) -> None:
+        self._texts, self._ids = Numbered(), Numbered()
+
+    def leave(self, texts: Keys, ids: Sequence[str], taken: Sequence[bool] = ()) -> list[str]:
+        """Tell why each of the next rows leaves, "" where it stays.
+
+        Parameters
+        ----------
+        texts
+            A key of each row's text: `(n_rows,)`.
+        ids
+            Its id.
+        taken
+            Whether a row that is not shown here has its id; none has where this is empty.
+        """
+        names = keys_of(ids)
+        text_known = (self._texts.find(texts) != UNKNOWN).tolist()
+        id_known = (self._ids.find(names) != UNKNOWN).tolist()
+        reasons, stay = list[str](), list[int]()
+        new_texts, new_ids = set[int](), set[str]()
+        for number, (text, name) in enumerate(zip(texts.tolist(), ids, strict=True)):
+            if text_known[number] or text in new_texts:
+                reasons.append(SAME_TEXT)
+            elif id_known[number] or name in new_ids or (taken and taken[number]):
+                reasons.append(SAME_ID)
+            else:
+                new_texts.add(text)
+                new_ids.add(name)
+                stay.append(number)
+                reasons.append("")
+        self._texts.number(texts[stay])
+        self._ids.number(names[stay])
+        return reasons
 
 
 class Names(NamedTuple):
@@ -142,6 +183,8 @@ class Cleaner:
         Texts that were changed, by what was repaired.
     languages
         Rows that left for their language, by its code.
+    rows_of
+        Rows by where they came from.
     """
 
     def __init__(
@@ -165,8 +208,8 @@ class Cleaner:
             Counter[str](),
             Counter[str](),
         )
-        self._texts, self._ids, self._authors = Numbered(), Numbered(), Numbered()
-        self._rows_of = Counter[str]()
+        self._firsts, self._authors = Firsts(), Numbered()
+        self.rows_of = Counter[str]()
 
     @property
     def authors(self) -> int:
@@ -183,9 +226,19 @@ class Cleaner:
         UserError
             At the end: no row is left, or labels or scores could not be read.
         """
-        for table in tables:
-            batch = self._entries(table)
+        yield from self.finished(self._firsts_of(self.read(table)) for table in tables)
+
+    def finished(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Count entries as they pass, the last step of cleaning.
+
+        Raises
+        ------
+        UserError
+            As `clean`.
+        """
+        for batch in batches:
             if batch.num_rows:
+                self._count(batch)
                 yield batch
         self.labels.finish()
         if not self.entries:
@@ -197,33 +250,29 @@ class Cleaner:
                 "Look at the column of texts: -P text_column=NAME",
             )
 
-    def _entries(self, table: pa.Table) -> pa.RecordBatch:
-        """Read a table's rows and keep those that are entries, each the first of its kind."""
+    def read(self, table: pa.Table) -> list[Row]:
+        """Read a table's rows: those that are entries if each is the first of its kind."""
         cells = {name: table[name].to_pylist() for name in table.column_names}
-        rows = [row for place in range(len(table)) if (row := self._row(cells, place))]
-        texts = np.frombuffer(b"".join(row.digest for row in rows), np.uint64)
-        ids = keys_of(row.id for row in rows)
-        text_known = (self._texts.find(texts) != UNKNOWN).tolist()
-        id_known = (self._ids.find(ids) != UNKNOWN).tolist()
-        kept, new_texts, new_ids = list[int](), set[bytes](), set[str]()
-        for number, row in enumerate(rows):
-            if text_known[number] or row.digest in new_texts:
-                self.dropped["duplicate text"] += 1
-            elif id_known[number] or row.id in new_ids:
-                self.dropped["repeated id"] += 1
-            else:
-                new_texts.add(row.digest)
-                new_ids.add(row.id)
-                kept.append(number)
-        self._texts.number(texts[kept])
-        self._ids.number(ids[kept])
-        return self._batch(cells, [rows[number] for number in kept])
+        return [row for place in range(len(table)) if (row := self._row(cells, place))]
+
+    def _firsts_of(self, rows: Sequence[Row]) -> pa.RecordBatch:
+        """Keep those that are the first of their kind."""
+        why = self._firsts.leave(text_keys(rows), [row.id for row in rows])
+        self.dropped.update(filter(None, why))
+        kept = [row for row, reason in zip(rows, why, strict=True) if not reason]
+        self.unreadable["created_at"] += sum(row.undated for row in kept)
+        return batch_of(kept)
+
+    def _count(self, batch: pa.RecordBatch) -> None:
+        self.entries += batch.num_rows
+        self.labelled.update(label or "none" for label in batch.column("label").to_pylist())
+        self._authors.number(keys_of(batch.column("author").drop_null().to_pylist()))
 
     def _row(self, cells: Mapping[str, list[Any]], place: int) -> Row | None:
         """Read what tells whether a row is an entry; None where it has no text."""
         self.rows += 1
         source = cells["source"][place]
-        self._rows_of[source] += 1
+        self.rows_of[source] += 1
         text, cleaned = cells["text"][place] or "", CLEANED in cells and cells[CLEANED][place]
         if not cleaned:
             text = normalise(self._mended(text))
@@ -244,11 +293,27 @@ class Cleaner:
         if self.forgotten(author, name):
             self.dropped["forgotten people"] += 1
             return None
-        score = self._read("score", cells["score"][place], read_score)
+        words = (cells["score"][place] or "").strip()
+        score = read_score(words) if words else None
+        self.unreadable["score"] += bool(words) and score is None
         # Before duplicates go: a label that cannot be read is a mistake wherever it is.
-        where = f"{source}, row {self._rows_of[source]:,}"
+        where = f"{source}, row {self.rows_of[source]:,}"
         label = self.labels.read(cells["label"][place], score, where)
-        return Row(place, name, text, digest[:KEY_BYTES], author, label, score)
+        words = (cells["created_at"][place] or "").strip()
+        date = read_date(words) if words else None
+        return Row(
+            id=name,
+            text=text,
+            author=author,
+            created_at=date,
+            label=label,
+            score=score,
+            topics=self._topics(cells["topics"][place] or ()),
+            source=source,
+            digest=digest[:KEY_BYTES],
+            undated=bool(words) and date is None,
+            place=place,
+        )
 
     def _mended(self, text: str) -> str:
         for what, mend in self.menders.items():
@@ -257,32 +322,6 @@ class Cleaner:
             text = sound
         return text
 
-    def _batch(self, cells: Mapping[str, list[Any]], rows: Sequence[Row]) -> pa.RecordBatch:
-        """Read the rest of the rows that stay, and put all into columns."""
-        self.entries += len(rows)
-        self.labelled.update(row.label or "none" for row in rows)
-        self._authors.number(keys_of(row.author for row in rows if row.author))
-        dates = cells["created_at"]
-        columns = {
-            "id": [row.id for row in rows],
-            "text": [row.text for row in rows],
-            "author": [row.author for row in rows],
-            "created_at": [self._read("created_at", dates[r.place], read_date) for r in rows],
-            "label": [row.label for row in rows],
-            "score": [row.score for row in rows],
-            "topics": [self._topics(cells["topics"][row.place] or ()) for row in rows],
-            "source": [cells["source"][row.place] for row in rows],
-        }
-        schema = ENTRIES.schema
-        arrays = [pa.array(columns[field.name], field.type) for field in schema]
-        return pa.RecordBatch.from_arrays(arrays, schema=schema)
-
-    def _read(self, column: str, cell: str | None, how: Callable[[str], Value]) -> Value | None:
-        words = (cell or "").strip()
-        value = how(words) if words else None
-        self.unreadable[column] += bool(words) and value is None
-        return value
-
     def _topics(self, words: Iterable[str | None]) -> list[str] | None:
         """Keep each topic once, in order; None where there are none."""
         known = (self.hide(" ".join(normalise(word or "").split())) for word in words)
@@ -290,12 +329,39 @@ class Cleaner:
 
 
 class Row(NamedTuple):
-    """A row that is an entry if it is the first of its kind."""
+    """A row that is an entry if it is the first of its kind: the entry's columns, and more.
 
-    place: int
+    Attributes
+    ----------
+    digest
+        The beginning of its text's digest.
+    undated
+        Whether it has a date that could not be read.
+    place
+        Where it stands in its table.
+    """
+
     id: str
     text: str
-    digest: bytes
     author: str | None
+    created_at: datetime | None
     label: str | None
     score: float | None
+    topics: list[str] | None
+    source: str
+    digest: bytes
+    undated: bool
+    place: int
+
+
+def text_keys(rows: Iterable[Row]) -> Keys:
+    """Give a key of each row's text: `(n_rows,)`."""
+    return np.frombuffer(b"".join(row.digest for row in rows), np.uint64)
+
+
+def batch_of(rows: Sequence[Row]) -> pa.RecordBatch:
+    """Put rows into the columns of entries."""
+    arrays = [
+        pa.array([getattr(row, field.name) for row in rows], field.type) for field in ENTRIES.schema
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=ENTRIES.schema)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from src.data.cleaning import Cleaner
 from src.data.deidentify import Deidentifier
-from src.data.forgotten import Forgotten, stand_in
+from src.data.forgotten import Forgotten, Mark, stand_in
 from src.data.labels import Labels
 from src.data.languages import reader
 from src.data.mending import menders
@@ -18,7 +21,10 @@ from src.data.privacy import pseudonym
 from src.data.profile import Profile, Profiler
 from src.data.raw import note_of, place_of
 from src.data.schema import ENTRIES, PRIVACY
-from src.data.sources import IngestParams, Reading, find
+from src.data.sources import IngestParams, Piece, Reading, find
+
+if TYPE_CHECKING:
+    from src.engines.spark import Spark
 
 NOTES = 3  # of a source that are told
 
@@ -102,12 +108,93 @@ class IngestReport:
         return {name: float(count) for name, count in counts.items()}
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """How rows are cleaned, in plain words: of them another process makes the same cleaner."""
+
+    labels: Mapping[str, str | None]
+    cut_points: tuple[float, float] | None
+    privacy: str
+    languages: str
+    mend: str
+    forgotten: frozenset[Mark] = frozenset()
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What was met in some rows, as it goes from one process to another."""
+
+    rows: int
+    counters: tuple[Counter[str], ...]
+    labels: Labels
+    met: frozenset[Mark]
+    notes: tuple[str, ...]
+
+
+class Cleaning:
+    """A cleaner, made by a recipe, and all that is counted beside it.
+
+    Attributes
+    ----------
+    cleaner
+        Turns rows into entries.
+    hide
+        What it de-identifies texts by.
+    notes
+        What the source had to say of itself.
+    """
+
+    def __init__(self, recipe: Recipe, forgotten: Forgotten | None = None) -> None:
+        self.forgotten = forgotten or Forgotten(recipe.forgotten)
+        self.hide, self.notes = Deidentifier(recipe.privacy), dict[str, None]()
+        self.cleaner = Cleaner(
+            Labels(dict(recipe.labels), recipe.cut_points),
+            pseudonym,
+            forgotten=self.forgotten.has,
+            hide=self.hide,
+            stand_in=stand_in,
+            menders=menders(recipe.mend),
+            other_language=reader(recipe.languages),
+        )
+
+    def noting(self, tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+        """Pass tables on and keep the notes on them."""
+        for table in tables:
+            if note := note_of(table):
+                self.notes[note] = None
+            yield table
+
+    def counts(self) -> Counts:
+        """Give all that was met so far."""
+        return Counts(
+            self.cleaner.rows,
+            self._counters(),
+            self.cleaner.labels,
+            frozenset(self.forgotten.met),
+            tuple(self.notes),
+        )
+
+    def add(self, later: Counts) -> None:
+        """Take over what was met elsewhere in rows that come later."""
+        self.cleaner.rows += later.rows
+        for counter, other in zip(self._counters(), later.counters, strict=True):
+            counter.update(other)
+        self.cleaner.labels.add(later.labels)
+        self.forgotten.met |= later.met
+        self.notes |= dict.fromkeys(later.notes)
+
+    def _counters(self) -> tuple[Counter[str], ...]:
+        used = self.cleaner
+        return used.dropped, used.unreadable, used.mended, used.languages, self.hide.replaced
+
+
 def ingest(
     params: IngestParams,
     folder: Path,
     progress: Callable[[int, float | None], None] = lambda rows, share: None,
     reading: Reading | None = None,
     forgotten: Forgotten | None = None,
+    engine: Spark | None = None,
 ) -> IngestReport:
     """Read a source, clean it and write its entries to `folder`.
 
@@ -124,6 +211,8 @@ def ingest(
         What a source may go on from, where it can; without it everything is read.
     forgotten
         Whose entries stay out.
+    engine
+        What cleans the rows instead of this process, to the same entries.
 
     Raises
     ------
@@ -132,31 +221,33 @@ def ingest(
     """
     source = find(params.source)
     privacy = params.privacy or ("off" if source.public else "strict")
-    hide = Deidentifier(privacy)
-    labels = Labels(params.label_map, params.cuts or source.cut_points)
-    languages = params.languages or ("any" if source.public else "en")
-    cleaner = Cleaner(
-        labels,
-        pseudonym,
-        forgotten=(forgotten or Forgotten(frozenset())).has,
-        hide=hide,
-        stand_in=stand_in,
-        menders=menders(params.mend),
-        other_language=reader(languages),
+    recipe = Recipe(
+        labels=params.label_map,
+        cut_points=params.cuts or source.cut_points,
+        privacy=privacy,
+        languages=params.languages or ("any" if source.public else "en"),
+        mend=params.mend,
+        forgotten=forgotten.marks if forgotten else frozenset(),
     )
-    profiler, notes = Profiler(), dict[str, None]()
+    cleaning, profiler = Cleaning(recipe, forgotten), Profiler()
+    cleaner = cleaning.cleaner
 
     def watched(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
-        for table in tables:
-            if note := note_of(table):
-                notes[note] = None
+        for table in cleaning.noting(tables):
             yield table
             progress(cleaner.rows, place_of(table))
 
-    go_on = source.read_on if reading else None
-    tables = go_on(params, reading) if go_on and reading else source.read(params)
+    if engine and source.pieces:
+        cleaned = engine.clean(recipe, source.pieces(params), cleaning, progress)
+    else:
+        go_on = source.read_on if reading else None
+        tables = go_on(params, reading) if go_on and reading else source.read(params)
+        if engine:
+            cleaned = engine.clean(recipe, handed(tables), cleaning, progress)
+        else:
+            cleaned = cleaner.clean(watched(tables))
     said = {PRIVACY: privacy} if privacy != "off" else None
-    batches = (batch.replace_schema_metadata(said) for batch in cleaner.clean(watched(tables)))
+    batches = (batch.replace_schema_metadata(said) for batch in cleaned)
     ENTRIES.write(folder, profiler.watch(batches))
     if reading and reading.versions.exists():
         keep_entries(reading.versions, folder)
@@ -167,15 +258,31 @@ def ingest(
         unreadable={name: count for name, count in sorted(cleaner.unreadable.items()) if count},
         labels=dict(sorted(cleaner.labelled.items())),
         authors=cleaner.authors,
-        replaced=dict(sorted(hide.replaced.items())),
+        replaced=dict(sorted(cleaning.hide.replaced.items())),
         languages=dict(cleaner.languages.most_common()),
         mended={what: count for what, count in cleaner.mended.items() if count},
-        notes=tuple(notes),
+        notes=tuple(cleaning.notes),
         public=source.public,
         profile=profiler.profile(
             cleaner.rows, cleaner.authors, cleaner.dropped, cleaner.unreadable, cleaner.languages
         ),
     )
+
+
+def handed(tables: Iterable[pa.Table]) -> Iterator[Piece]:
+    """Make pieces of what only this process can read: each carries its table."""
+    before = Counter[str]()
+    for table in tables:
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, table.schema) as stream:
+            stream.write_table(table)
+        yield Piece(partial(_carried, sink.getvalue().to_pybytes()), dict(before))
+        before.update(table["source"].to_pylist())
+
+
+def _carried(table: bytes) -> Iterator[pa.Table]:
+    with pa.ipc.open_stream(table) as stream:
+        yield stream.read_all()
 
 
 def keep_entries(versions: Path, entries: Path) -> None:

@@ -70,6 +70,15 @@ class Labels:
         low, high = self.cut_points or MOOD_CUTS
         return "negative" if score <= low else "positive" if score >= high else "neutral"
 
+    def add(self, later: Labels) -> None:
+        """Take over what another one met in rows that come later."""
+        self.unknown += later.unknown
+        self.numbers += later.numbers
+        for word, where in later.first.items():
+            self.first.setdefault(word, where)
+        self.lowest = min(self.lowest, later.lowest)
+        self.highest = max(self.highest, later.highest)
+
     def finish(self) -> None:
         """Say what could not be read.
 

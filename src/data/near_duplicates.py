@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -54,6 +55,11 @@ def shingles(text: str) -> frozenset[str]:
     return frozenset(" ".join(words[i : i + SHINGLE]) for i in range(len(words) - SHINGLE + 1))
 
 
+def alike(one: str, other: str) -> bool:
+    """Tell whether two texts are nearly the same."""
+    return jaccard(shingles(one), shingles(other)) >= THRESHOLD
+
+
 def jaccard(one: frozenset[str], other: frozenset[str]) -> float:
     """Give the share of what two sets have in common, 0 to 1.
 
@@ -61,6 +67,38 @@ def jaccard(one: frozenset[str], other: frozenset[str]) -> float:
     0.5
     """
     return len(one & other) / len(one | other) if one or other else 0.0
+
+
+class Sketches(NamedTuple):
+    """What is known of texts without them.
+
+    Attributes
+    ----------
+    bands
+        What texts that are nearly the same have in common, one key at least: `(n, BANDS)`.
+    whole
+        The same for texts of the same shingles, in processes of one hash seed: `(n,)`.
+    has_words
+        Whether a text has any shingles: `(n,)`.
+    """
+
+    bands: Keys
+    whole: Places
+    has_words: npt.NDArray[np.bool_]
+
+
+def sketched(texts: Sequence[str]) -> Sketches:
+    """Sketch texts that are in memory at once."""
+    sets = [shingles(text) for text in texts]
+    matrix = RMinHash.digest_matrix_from_token_sets(sets, PERMUTATIONS, SEED)
+    values = np.array(matrix.to_rows(), dtype=np.uint64).reshape(len(sets), BANDS, VALUES)
+    rng = np.random.default_rng(SEED)
+    factors = rng.integers(0, 2**64, PERMUTATIONS, dtype=np.uint64) | np.uint64(1)
+    return Sketches(
+        (values * factors.reshape(BANDS, VALUES)).sum(axis=2, dtype=np.uint64),
+        np.fromiter(map(hash, sets), np.int64),
+        np.fromiter(map(bool, sets), np.bool_),
+    )
 
 
 class NearDuplicates:
@@ -82,9 +120,6 @@ class NearDuplicates:
         told: Callable[[int], None] = lambda texts: None,
     ) -> None:
         self._read, self._told = read, told
-        rng = np.random.default_rng(SEED)
-        factors = rng.integers(0, 2**64, PERMUTATIONS, dtype=np.uint64) | np.uint64(1)
-        self._factors = factors.reshape(BANDS, VALUES)
 
     def __enter__(self) -> NearDuplicates:
         self._folder = tempfile.TemporaryDirectory(prefix="sketches-", ignore_cleanup_errors=True)
@@ -141,18 +176,12 @@ class NearDuplicates:
             for texts in self._read():
                 for start in range(0, len(texts), CHUNK):
                     part = texts[start : start + CHUNK]
-                    sets = [shingles(text) for text in part]
-                    sketched = RMinHash.digest_matrix_from_token_sets(sets, PERMUTATIONS, SEED)
-                    values = np.array(sketched.to_rows(), dtype=np.uint64)
-                    values = values.reshape(len(part), BANDS, VALUES) * self._factors
-                    keys = values.sum(axis=2, dtype=np.uint64)
+                    found = sketched(part)
                     for band, file in enumerate(files):
-                        file.write(keys[:, band].tobytes())
-                    whole.append(np.fromiter(map(hash, sets), np.int64))
-                    given = [
-                        len(text) if words else 0 for text, words in zip(part, sets, strict=True)
-                    ]
-                    lengths.append(np.array(given, dtype=np.int64))
+                        file.write(found.bands[:, band].tobytes())
+                    whole.append(found.whole)
+                    given = np.fromiter(map(len, part), np.int64)
+                    lengths.append(np.where(found.has_words, given, 0))
                     done += len(part)
                     self._told(done)
         finally:

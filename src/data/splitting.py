@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from src.data import LABELS, SIDES
+from src.engines import engine_param, master_param
 from src.errors import UserError
 from src.pipeline.step import param
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from src.data.assignment import Codes, Outline
+    from src.engines.spark import Spark
 
     Mask = npt.NDArray[np.bool_]
     Read = Callable[[], Iterable[pa.RecordBatch]]
@@ -35,6 +37,8 @@ class SplitParams:
         choices=("random", "time"),
     )
     seed: int = param(7, "Seed of everything random", low=0)
+    engine: str = engine_param()
+    spark_master: str = master_param()
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,7 @@ def split(
     split_by: str,
     seed: int,
     say: Callable[[str], None] = lambda line: None,
+    engine: Spark | None = None,
 ) -> tuple[Iterator[pa.RecordBatch], SplitReport]:
     """Part entries into train, valid and test.
 
@@ -106,6 +111,8 @@ def split(
         Of what is random.
     say
         Shows progress.
+    engine
+        What looks for near-duplicates instead of this process, and finds the same.
 
     Returns
     -------
@@ -128,7 +135,7 @@ def split(
         sides, waived = by_time(entries, shares)
     else:
         sides, waived = by_author(entries, shares, seed)
-    kept, near_duplicates = _without_near_duplicates(read, sides, say)
+    kept, near_duplicates = _without_near_duplicates(read, sides, say, engine)
     report = _report(entries, sides, kept, near_duplicates, waived)
     _check_classes(report, entries)
     return _parted(read, sides, kept, waived), report
@@ -149,7 +156,7 @@ def _parted(read: Read, sides: Codes, kept: Mask, waived: str) -> Iterator[pa.Re
 
 
 def _without_near_duplicates(
-    read: Read, sides: Codes, say: Callable[[str], None]
+    read: Read, sides: Codes, say: Callable[[str], None], engine: Spark | None
 ) -> tuple[Mask, dict[str, int]]:
     """Tell which entries stay, `(n_entries,)`, and count by side those that do not."""
     import numpy as np
@@ -164,7 +171,8 @@ def _without_near_duplicates(
             say(f"split: {done:,} of {len(sides):,} entries sketched to find near-duplicates")
 
     kept, removed = np.ones(len(sides), dtype=np.bool_), dict[str, int]()
-    with NearDuplicates(texts, told) as entries:
+    finder = engine.near_duplicates if engine else NearDuplicates
+    with finder(texts, told) as entries:
         others = np.flatnonzero(sides == SIDES.index("test"))
         for side in ("valid", "train"):
             places = np.flatnonzero(sides == SIDES.index(side))

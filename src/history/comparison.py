@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from src.errors import UserError
 from src.history.past import seal_of
 from src.pipeline.answers import CompareAnswer, Dataset, Differing, Figure
+from src.pipeline.execute import OWN
 from src.pipeline.keys import differing
 from src.pipeline.results import KEY, STEP, SUMMARY, read_key
 
@@ -44,18 +45,18 @@ def compare(a: Thing, b: Thing) -> CompareAnswer:
 
 def paired(a: Thing, b: Thing) -> list[Pair]:
     """Pair the runs of the same step; two single ones also if they are of different models."""
-    both = [(title, a.runs[title], b.runs[title]) for title in a.runs if title in b.runs]
-    if not both:
+    pairs = [(title, a.runs[title], b.runs[title]) for title in a.runs if title in b.runs]
+    if not pairs:
         by_step = {run.data.tags.get(STEP, ""): run for run in b.runs.values()}
-        both = [
+        pairs = [
             (step, run, by_step[step])
             for run in a.runs.values()
             if (step := run.data.tags.get(STEP, "")) in by_step
         ]
-    if not both:
+    if not pairs:
         names = "; ".join(f"{x.name}: {', '.join(x.runs) or 'no steps'}" for x in (a, b))
         raise UserError(f"they have no step in common ({names}).", "Name two runs of one kind.")
-    return both
+    return pairs
 
 
 def figures(title: str, a: Run, b: Run) -> Iterator[Figure]:
@@ -87,8 +88,15 @@ def interval(metrics: Mapping[str, float], name: str) -> list[float] | None:
 
 
 def settings(title: str, a: Run, b: Run) -> Iterator[Differing]:
-    """Give the parameters that differ; where an input lay is no setting."""
-    here, there = ({n: v for n, v in r.data.params.items() if ":/" not in v} for r in (a, b))
+    """Give the parameters that differ; where an input lay and who started a step are none."""
+    here, there = (
+        {
+            name: value
+            for name, value in run.data.params.items()
+            if name not in OWN and ":/" not in value
+        }
+        for run in (a, b)
+    )
     for name in differing(here, there):
         yield {"step": title, "name": name, "a": here.get(name), "b": there.get(name)}
 
@@ -126,13 +134,34 @@ def parts_of(part: str, run: Run) -> Mapping[str, Any]:
 
 
 def commits(pairs: Iterable[Pair]) -> list[Differing]:
-    """Give the commits where they differ; the same two are said once."""
+    """Give the commits where both are known and differ; the same two are said once."""
     return once(
         {"step": title, "name": "git commit", "a": x, "b": y}
         for title, *runs in pairs
         for x, y in [[run.data.tags.get(COMMIT) for run in runs]]
-        if x != y
+        if x and y and x != y
     )
+
+
+def seen(figure: Figure, side: Literal["a", "b"]) -> str:
+    """Write a figure of one side with its interval, as far as it can be told apart."""
+    value = figure["a"] if side == "a" else figure["b"]
+    interval = figure["a_interval"] if side == "a" else figure["b_interval"]
+    if value is None:
+        return "–"
+    ends = f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else ""
+    whole = value == int(value) if abs(value) < 1e15 else False
+    return (f"{value:,.0f}" if whole and not interval else f"{value:.3f}") + ends
+
+
+def telling(figures: Iterable[Figure]) -> list[Figure]:
+    """Put first what does not overlap, then what has an interval, then the rest."""
+    return sorted(figures, key=lambda f: (not f["apart"], not f["a_interval"]))
+
+
+def both(figures: Iterable[Figure]) -> list[Figure]:
+    """Keep what has an interval on both sides."""
+    return [f for f in figures if f["a_interval"] and f["b_interval"]]
 
 
 def once(found: Iterable[Differing]) -> list[Differing]:

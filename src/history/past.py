@@ -134,13 +134,7 @@ def find_version(word: str, store: Store) -> Thing | None:
         if "/" not in word:
             return None
         raise UserError(f"there is no model {name!r}.", nearest(name, [*models, *models.values()]))
-    known = registry.versions(name)
-    stage = {"champion": "Production", "challenger": "Staging"}.get(which, which or "Production")
-    for version in known:
-        if which == str(version.number) or version.stage.lower() == stage.lower():
-            return version_thing(version, store)
-    there = ", ".join(f"{v.number} ({v.stage})" for v in known) or "none"
-    raise UserError(f"{name} has no version {which or stage}.", f"There is: {there}.")
+    return version_thing(registry.resolved(name, which or registry.PRODUCTION), store)
 
 
 def version_thing(version: Version, store: Store) -> Thing:

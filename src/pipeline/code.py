@@ -20,9 +20,11 @@ from functools import cache
 from pathlib import Path
 
 # A colour must not retrain a model: what only runs steps or shows results does not count. Nor does
-# what takes rows out of older results: whom a reading leaves out is in its key by their marks.
+# what takes rows out of older results: whom a reading leaves out is in its key by their marks. Nor
+# where rows are worked on: the result is the same.
 NOT_COUNTED = (
     *("src.pipeline", "src.cards", "src.evaluation.cards", "src.errors", "src.forgetting"),
+    "src.engines",
 )
 WHOLE = "*"
 FILE_NAME = re.compile(r"[\w-]+(/[\w.-]+)*\.\w+")

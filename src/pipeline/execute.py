@@ -70,7 +70,7 @@ class Context:
     read
         Digests of what comes from outside and changes while people use it, as it was when the
         step read it: they take the place of those that the key was made with.
-    metrics
+    metrics, tables
         What the step has logged.
     """
 
@@ -88,6 +88,7 @@ class Context:
     details: dict[str, Any] = field(default_factory=dict)
     read: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
+    tables: dict[str, Mapping[str, list[Any]]] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -179,6 +180,7 @@ class Context:
         """Log a small table that the tracking UI shows."""
         import mlflow
 
+        self.tables[name] = columns
         mlflow.log_table(dict(columns), name, run_id=self.run_id)
 
     def log_metrics(self, metrics: Mapping[str, float]) -> None:

@@ -9,13 +9,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from src.errors import UserError
 from src.scoring.parts import Record, write_part
 from src.scoring.scores import Counts, artifact, columns
+
+if TYPE_CHECKING:
+    from src.engines.spark import Spark
 
 AT_ONCE = 4_096  # texts that a model is asked about
 MARK_BYTES = 8
@@ -35,6 +38,8 @@ class Answering:
         Of the marks of texts.
     folder
         Where finished parts are kept.
+    engine
+        What answers instead of this process.
     """
 
     model: Path
@@ -42,10 +47,13 @@ class Answering:
     version: str
     key: bytes
     folder: Path
+    engine: Spark | None = None
 
     @cached_property
     def loaded(self) -> Any:
         """The model, loaded as a service would."""
+        if self.engine:
+            return self.engine.model(self.model, self.task)
         import mlflow.pyfunc
 
         return mlflow.pyfunc.load_model(str(self.model))
@@ -61,8 +69,9 @@ class Answering:
         import pandas as pd
 
         found = [columns(self.task, [])]
-        for start in range(0, len(texts), AT_ONCE):
-            some = texts.slice(start, AT_ONCE).to_pylist()
+        at_once = max(len(texts), 1) if self.engine else AT_ONCE
+        for start in range(0, len(texts), at_once):
+            some = texts.slice(start, at_once).to_pylist()
             frame = pd.DataFrame({"text": pd.Series(some, dtype=object)})
             try:
                 rows = self.loaded.predict(frame)
@@ -130,8 +139,8 @@ class Carried:
 
 def text_marks(texts: pa.Array, key: bytes) -> Iterator[str]:
     """Give each text's mark: 16 hex digits, by keyed BLAKE2b (RFC 7693)."""
-    for text in texts.to_pylist():
-        yield hashlib.blake2b(text.encode(), key=key, digest_size=MARK_BYTES).hexdigest()
+    for text in texts.cast(pa.binary()).to_pylist():
+        yield hashlib.blake2b(text, key=key, digest_size=MARK_BYTES).hexdigest()
 
 
 _ready: Answering | None = None  # of a process that does nothing else

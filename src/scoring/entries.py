@@ -67,8 +67,30 @@ class Entries:
         known_as = {cell: self.pseudonym(one) if one else None for cell, one in people.items()}
         authors = [known_as[cell] for cell in cells]
         keys = keys_of(name or "" for name in ids)
-        known = (self._ids.find(keys) != UNKNOWN).tolist()
-        stay, new = list[int](), dict[str, None]()
+        known = self._ids.find(keys) != UNKNOWN
+        self.rows += len(ids)
+        if not (self.forgotten or known.any() or None in ids) and len(set(ids)) == len(ids):
+            stay = list(range(len(ids)))  # as nearly always
+        else:
+            stay = self._staying(ids, authors, known.tolist())
+        self._ids.number(keys[stay])
+        self.entries += len(stay)
+        rows = pa.RecordBatch.from_arrays(
+            [
+                pa.array(ids, pa.string()),
+                pa.array(authors, pa.string()),
+                pc.fill_null(_whole(table["text"]), ""),
+            ],
+            names=TO_SCORE.names,
+        )
+        some = rows if len(stay) == len(ids) else rows.take(pa.array(stay, pa.int64()))
+        return some.cast(TO_SCORE)
+
+    def _staying(
+        self, ids: list[str | None], authors: list[str | None], known: list[bool]
+    ) -> list[int]:
+        """Find the rows that stay, and count the others."""
+        stay, new = list[int](), set[str]()
         for place, name in enumerate(ids):
             if name is None:
                 self.dropped["no id and no text"] += 1
@@ -77,18 +99,9 @@ class Entries:
             elif known[place] or name in new:
                 self.dropped["repeated id"] += 1
             else:
-                new[name] = None
+                new.add(name)
                 stay.append(place)
-        self._ids.number(keys[stay])
-        self.rows += len(ids)
-        self.entries += len(stay)
-        texts = pc.fill_null(table["text"].combine_chunks(), "").take(pa.array(stay, pa.int64()))
-        columns = [
-            pa.array(list(new), pa.string()),
-            pa.array([authors[place] for place in stay], pa.string()),
-            texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts,
-        ]
-        return pa.RecordBatch.from_arrays(columns, schema=TO_SCORE)
+        return stay
 
     def _named(self, table: pa.Table) -> list[str | None]:
         """Give each row's id; None where there is neither an id nor a text to make one from."""
@@ -116,7 +129,12 @@ def in_parts(
     """
     waiting, there, filled = list[pa.RecordBatch](), 0, 0
     for batch in batches:
-        sizes = np.asarray(pc.binary_length(batch["text"]).to_pylist(), np.int64)
+        # From the buffer: values that leave Arrow for NumPy would import pandas.
+        lengths = pc.binary_length(batch["text"])
+        sizes = np.frombuffer(lengths.buffers()[1] or b"", np.int32)[lengths.offset :][
+            : len(lengths)
+        ]
+        sizes = sizes.astype(np.int64)
         start = 0
         while start < batch.num_rows:
             ends = np.cumsum(sizes[start : start + rows - there])
@@ -128,6 +146,12 @@ def in_parts(
                 waiting, there, filled = [], 0, 0
     if waiting:
         yield _joined(waiting)
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    """Put the chunks of a column into one array, whatever version of pyarrow does it."""
+    whole = column.combine_chunks()
+    return pa.concat_arrays(whole.chunks) if isinstance(whole, pa.ChunkedArray) else whole
 
 
 def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:

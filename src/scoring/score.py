@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 
@@ -94,7 +94,14 @@ def score(
 
 @contextmanager
 def _answers(answering: Answering, workers: int) -> Iterator[Answer]:
-    """Let this process answer, or others that are ended with the block."""
+    """Let this process answer, or others that are ended with the block, or the engine's."""
+    if answering.engine:
+        _ = answering.loaded
+        with ThreadPoolExecutor(workers) as asking:  # each waits for the engine
+            yield lambda number, batch, carried: asking.submit(
+                answering.write, number, batch, carried
+            )
+        return
     if workers == 1:
 
         def here(number: int, batch: pa.RecordBatch, carried: Carried | None) -> Future[Record]:

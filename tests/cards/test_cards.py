@@ -72,6 +72,8 @@ def every_figure(name: str) -> list[Figure]:
         figures.parts({name: {name: 1, "b": 2}}, name, (name, name)),
         figures.crosses([[1, 2], [3, 4]], [name, "b"], name, (name, name)),
         figures.ranges({name: (0.5, 0.4, 0.6, 9)}, name, (name, name), 0.5),
+        figures.beside({name: ((0.5, 0.4, 0.6),) * 2}, (name, "b"), name, name),
+        figures.steps([None, 0.5], name, (name, name)),
         figures.reliability([(0.5, 0.6, 0.4, 0.8, 9)], name),
         figures.lines([name, "2024-02"], {name: [1.0, 2.0]}, name, name),
         chain([Stage(name, "run", writes=("a",)), Stage("next", "failed", reads=("a",))]),

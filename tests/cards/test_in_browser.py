@@ -165,6 +165,31 @@ def test_a_card_is_whole_and_can_be_read_in_the_ui(browser: Chromium, card: str)
     assert browser.run('document.querySelector("main > :last-child pre").innerText', card)
 
 
+LARGEST = 300_000  # bytes of a card
+# What is in a card but would not be on paper.
+LOST = """[...document.querySelectorAll("main td, main pre, main svg, main p")]
+  .filter((part) => part.textContent.trim() && !part.checkVisibility())
+  .map((part) => part.outerHTML.slice(0, 120))"""
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_a_card_is_small_and_whole_on_paper(
+    name: str, server: str, browser: Chromium, runs: dict[str, Any], tmp_path: Path
+) -> None:
+    client = mlflow.MlflowClient(server)
+    page = Path(client.download_artifacts(runs[name].info.run_id, "card.html", str(tmp_path)))
+    assert page.stat().st_size < LARGEST
+    browser.open(page.as_uri(), dark=True)
+    browser.until('document.readyState === "complete"')
+    assert browser.printed().count(b"/Type /Page\n") >= 1
+    with browser.on_paper():
+        assert browser.run(LOST) == []
+        assert browser.run(OVERFLOWS) == []
+        assert browser.run(FAINT) == []
+        background = "getComputedStyle(document.body).backgroundColor"
+        assert browser.run(background) == "rgb(255, 255, 255)"
+
+
 def test_pointing_at_a_topic_on_the_map_shows_its_words(
     browser: Chromium, server: str, runs: dict[str, Any]
 ) -> None:

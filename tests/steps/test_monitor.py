@@ -112,7 +112,7 @@ def test_look_then_retrain_as_the_page_says(trained: Pipeline, tmp_path: Path) -
     assert (code, said["outcome"], said["refused"]) == (3, "reuse", True)
 
     for words, reason in (
-        (("-P", "version=9"), f"{NAME} has no version 9; there is: 1 (Archived), 2 (Production)."),
+        (("-P", "version=9"), f"{NAME} has no version 9."),
         (("-P", "alpha=2"), "alpha=2 is not within"),
         (("-P", "colour=red"), "no parameter 'colour'"),
     ):
@@ -163,22 +163,6 @@ def test_a_later_evaluation_of_the_same_model_gives_the_reference() -> None:
     made = Output("runs:/s/reference", "1")
     store: Any = Past(Sealed("s", {"reference": made}, {}))
     assert versions.reference_of(some_version(), "sentiment", store) == made
-
-
-@pytest.mark.unit
-@pytest.mark.parametrize(
-    ("wanted", "number"),
-    [("latest", 3), ("Production", 2), ("production", 2), ("1", 1), (f"models:/{NAME}/1", 1)],
-)
-def test_versions_by_what_people_call_them(
-    wanted: str, number: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stages = {3: "Staging", 2: "Production", 1: "Archived"}
-    known = [replace(some_version(), number=n, stage=stage) for n, stage in stages.items()]
-    monkeypatch.setattr("src.registry.versions", lambda name: known)
-    assert versions.resolved(NAME, wanted).number == number
-    with pytest.raises(UserError, match=r"no version 7; there is: 1 \(Archived\), 2 \(Prod"):
-        versions.resolved(NAME, "7")
 
 
 @pytest.mark.unit

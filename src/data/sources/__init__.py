@@ -11,12 +11,12 @@ import pkgutil
 from pathlib import Path
 
 from src.data import languages, mending
-from src.data.sources.source import IngestParams, Reading, Source
+from src.data.sources.source import IngestParams, Piece, Reading, Source
 from src.errors import UserError
 from src.pipeline.passwords import refuse_passwords
 from src.pipeline.step import nearest
 
-__all__ = ["IngestParams", "Reading", "Source", "check", "discover", "find", "is_path"]
+__all__ = ["IngestParams", "Piece", "Reading", "Source", "check", "discover", "find", "is_path"]
 
 
 def discover() -> dict[str, Source]:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import glob
 import hashlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from src.data.sources import formats
 from src.data.sources.formats import ENDINGS, FileParams, check_ending, ending_of
-from src.data.sources.source import Source
+from src.data.sources.source import Piece, Source
 from src.data.sources.stored import Stored
 from src.errors import UserError
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+PIECE = 32_768  # rows of a parquet file that are read apart
 
 
 def files_of(source: str) -> list[Path]:
@@ -97,6 +100,29 @@ def read(params: FileParams) -> Iterator[pa.Table]:
     yield from formats.read(stored(params.source), params)
 
 
+def pieces(params: FileParams) -> Iterator[Piece]:
+    """Cut the files into runs of row groups of parquet, or whole files of other kinds."""
+    for file in files_of(params.source):
+        if ending_of(file.name) != ".parquet":
+            yield Piece(partial(_read_piece, file, params))
+            continue
+        for start, groups in formats.row_groups(_stored(file), PIECE):
+            yield Piece(partial(_read_piece, file, params, groups), {file.name: start})
+
+
+def _read_piece(file: Path, params: FileParams, groups: range | None = None) -> Iterator[pa.Table]:
+    try:
+        opened = _stored(file)
+    except FileNotFoundError:
+        raise UserError(
+            f"{file} is not there for a worker.",
+            "Put it into a folder that every machine of the cluster sees by the same path.",
+        ) from None
+    if groups is None:
+        return formats.read([opened], params)
+    return formats.read_groups(opened, params, groups)
+
+
 SOURCE = Source(
     name="files",
     help="CSV, JSON Lines (gzip, zstd) or parquet: a file, a folder or a glob",
@@ -105,4 +131,5 @@ SOURCE = Source(
     fingerprint=fingerprint,
     read=read,
     params=FileParams,
+    pieces=pieces,
 )

@@ -113,6 +113,11 @@ def read(files: Iterable[Stored], params: FileParams) -> Iterator[pa.Table]:
         before += file.size
 
 
+def read_groups(file: Stored, params: FileParams, groups: range) -> Iterator[pa.Table]:
+    """Stream the rows of some row groups of a parquet file."""
+    return _parquet_tables(file, params, groups)
+
+
 def _malformed(
     file: Stored, row: int, what: str, hint: str = "Correct or remove that row."
 ) -> UserError:
@@ -265,7 +270,33 @@ def _no_parquet(file: Stored) -> UserError:
     return UserError(f"{file.name} is cut or not a parquet file.", "Write it again.")
 
 
-def _parquet_tables(file: Stored, params: FileParams) -> Iterator[pa.Table]:
+def row_groups(file: Stored, rows: int) -> Iterator[tuple[int, range]]:
+    """Cut a parquet file into runs of row groups of at least so many rows: the row of its first.
+
+    Raises
+    ------
+    UserError
+        It is no parquet file.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with file.opened() as opened:
+            found = pq.read_metadata(opened)
+    except (pa.ArrowInvalid, OSError):
+        raise _no_parquet(file) from None
+    first, start, waiting = 0, 0, 0
+    for group in range(found.num_row_groups):
+        waiting += found.row_group(group).num_rows
+        if waiting >= rows or group + 1 == found.num_row_groups:
+            yield start, range(first, group + 1)
+            first, start, waiting = group + 1, start + waiting, 0
+
+
+def _parquet_tables(
+    file: Stored, params: FileParams, groups: range | None = None
+) -> Iterator[pa.Table]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -275,7 +306,12 @@ def _parquet_tables(file: Stored, params: FileParams) -> Iterator[pa.Table]:
     roles = match(_parquet_columns(file, params), params, file.name)
     try:
         with file.opened() as opened, pq.ParquetFile(opened, pre_buffer=False) as parquet:
-            for batch in parquet.iter_batches(batch_size=ROWS, columns=list(roles.values())):
+            batches = parquet.iter_batches(
+                batch_size=ROWS,
+                columns=list(roles.values()),
+                row_groups=None if groups is None else list(groups),
+            )
+            for batch in batches:
                 done += batch.num_rows
                 yield placed(arrow_table(batch, roles, file.name), done / parquet.metadata.num_rows)
     except (pa.ArrowInvalid, OSError):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.data import LABELS
+from src.engines import engine_param, master_param
 from src.errors import UserError
 from src.pipeline.step import param
 
@@ -57,6 +58,8 @@ class IngestParams:
         content=False,
     )
     mend: str = param("", "What to mend in the texts: mojibake, html, or both between commas")
+    engine: str = engine_param()
+    spark_master: str = master_param()
 
     @property
     def label_map(self) -> dict[str, str | None]:
@@ -129,6 +132,22 @@ class Reading:
 
 
 @dataclass(frozen=True)
+class Piece:
+    """A part of a source that can be read apart from the others, by another process.
+
+    Attributes
+    ----------
+    read
+        Streams its tables of `src.data.raw.RAW`; can be pickled.
+    before
+        How many rows come before it, by where they come from, as far as that is known.
+    """
+
+    read: Callable[[], Iterator[pa.Table]]
+    before: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Source:
     """One place that entries come from.
 
@@ -156,6 +175,8 @@ class Source:
         Streams the same tables where it can go on from an earlier reading.
     recognises
         Tells a path that it reads, and not the source of files, by what lies there.
+    pieces
+        Cuts it into what other processes can read by themselves, in the order of `read`.
     """
 
     name: str
@@ -169,6 +190,7 @@ class Source:
     schemes: tuple[str, ...] = ()
     read_on: Callable[[Any, Reading], Iterator[pa.Table]] | None = None
     recognises: Callable[[Path], bool] | None = None
+    pieces: Callable[[Any], Iterable[Piece]] | None = None
 
     @property
     def code(self) -> str:
