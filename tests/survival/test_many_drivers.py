@@ -25,11 +25,8 @@ def work_of(lane: Lane) -> dict[str, int]:
     return found
 
 
-@pytest.mark.parametrize("n", [2, 8])
-def test_drivers_at_once_do_each_work_once(
-    lanes: Callable[[str], Lane], undisturbed: Lane, n: int
-) -> None:
-    lane = lanes("together")
+def test_drivers_at_once_do_each_work_once(lanes: Callable[[str], Lane], undisturbed: Lane) -> None:
+    lane, n = lanes("together"), 8
     creations = lane.folder / "creations"
     drivers = [lane.start("main", CREATIONS=str(creations)) for _ in range(n)]
     said = [driver.communicate(timeout=PATIENCE * 2)[0] for driver in drivers]
