@@ -82,6 +82,18 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+LOST = ("-P", "model=sentiment", "-P", "c=0.5")  # as good as the champion, so not better
+
+
+@pytest.fixture(scope="session")
+def lost(first: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pipeline, Any]:
+    """A copy of the store in which one more model was judged, and what was said of it."""
+    path = tmp_path_factory.mktemp("lost") / "mlflow.db"
+    shutil.copy(first.store.removeprefix("sqlite:///"), path)
+    lost = replace(first, store=f"sqlite:///{path}")
+    return lost, lost.main(*LOST)
+
+
 @pytest.fixture(scope="module")
 def made(first: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     """What was made, in a store that is this module's alone; artifacts are only added to."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pandas as pd
@@ -17,7 +20,7 @@ import pytest
 
 from src.data.seen import entry_digests
 from tests.fakes import environment, tracking
-from tests.steps.conftest import TOPICS, Pipeline
+from tests.steps.conftest import LOST, TOPICS, Pipeline
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -179,15 +182,14 @@ def test_one_step_on_named_inputs_and_on_the_newest_that_fit(made: Pipeline) -> 
 
 
 def test_a_model_that_is_no_better_is_refused_and_leaves_the_registry_alone(
-    made: Pipeline,
+    first: Pipeline, lost: tuple[Pipeline, Any]
 ) -> None:
-    before = made.client.search_model_versions("name = 'journal_sentiment_analyzer'")
-    words = ("-P", "model=sentiment", "-P", "c=0.5")
-    done = made.main(*words)
+    before = first.client.search_model_versions("name = 'journal_sentiment_analyzer'")
+    made, done = lost
     assert done.returncode == 3, done.stdout + done.stderr
     assert "not registered" in done.stdout
     assert made.client.search_model_versions("name = 'journal_sentiment_analyzer'") == before
-    again = made.main(*words)
+    again = made.main(*LOST)
     assert again.returncode == 3
     assert set(outcomes(again.stdout).values()) == {"reuse"}
     assert set(outcomes(made.main("-P", "model=sentiment").stdout).values()) == {"reuse"}
@@ -248,13 +250,16 @@ def test_until_stops_there(made: Pipeline) -> None:
     assert outcomes(done.stdout) == {"ingest": "reuse", "split": "reuse"}
 
 
-def test_under_the_launcher_a_refusal_is_no_failure_and_a_reuse_is_marked(made: Pipeline) -> None:
+def test_under_the_launcher_a_refusal_is_no_failure_and_a_reuse_is_marked(
+    lost: tuple[Pipeline, Any], tmp_path: Path
+) -> None:
+    store = shutil.copy(lost[0].store.removeprefix("sqlite:///"), tmp_path)
+    made = replace(lost[0], store=f"sqlite:///{store}")
     env = environment(made.project.parent, MLFLOW_TRACKING_URI=made.store)
     launched = subprocess.run(
         [
             *(sys.executable, "-m", "mlflow", "run", ".", "-e", "register"),
-            *("--env-manager", "local", "-P", "model=sentiment"),
-            *("-P", f"source={made.journal}", "-P", "c=0.5"),
+            *("--env-manager", "local", "-P", f"source={made.journal}", *LOST),
         ],
         cwd=made.project,
         env=env,

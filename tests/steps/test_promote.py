@@ -6,6 +6,7 @@ import json
 import shutil
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,27 +16,25 @@ import pytest
 
 from src.pipeline import cli
 from tests.fakes import tracking
-from tests.steps.conftest import TOPICS, Pipeline
+from tests.steps.conftest import LOST, TOPICS, Pipeline
 from tests.steps.test_pipeline import outcomes
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 NAME = "journal_sentiment_analyzer"
-LOST = ("-P", "c=0.5")  # as good as the champion, so not better
 # Hardly fitted: its confidences mean nothing.
 FAILED = ("-P", "c=0.001", "-P", "min_authors=30", "-P", "lexicon_strength=0.01")
 Promote = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture(scope="module")
-def own(made: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
+def own(lost: tuple[Pipeline, Any], tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     """A copy of the store, in which two more models were judged and not registered."""
     path = tmp_path_factory.mktemp("promote") / "mlflow.db"
-    shutil.copy(made.store.removeprefix("sqlite:///"), path)
-    own = Pipeline(made.project, made.journal, f"sqlite:///{path}")
-    for words in (LOST, FAILED):
-        judged = own.main("-P", "model=sentiment", *words)
-        assert "not registered" in judged.stdout, judged.stderr
+    shutil.copy(lost[0].store.removeprefix("sqlite:///"), path)
+    own = replace(lost[0], store=f"sqlite:///{path}")
+    judged = own.main("-P", "model=sentiment", *FAILED)
+    assert "not registered" in judged.stdout, judged.stderr
     return own
 
 
@@ -107,8 +106,8 @@ def test_candidates_that_passed_are_listed_and_one_is_promoted(promote: Promote)
     assert "did not win" in version.description
     # The pipeline that made it finds it in Production, and its next run starts nothing.
     made = pipeline(promote)
-    assert "version 2 is this model already" in made.main("-P", "model=sentiment", *LOST).stdout
-    assert "Nothing to do" in made.main("-P", "model=sentiment", *LOST).stdout
+    assert "version 2 is this model already" in made.main(*LOST).stdout
+    assert "Nothing to do" in made.main(*LOST).stdout
 
 
 def test_a_failed_verdict_is_refused_unless_a_reason_is_given(promote: Promote) -> None:
@@ -158,11 +157,11 @@ def test_a_rollback_is_not_undone_by_the_pipeline_that_made_the_newer_model(
     code, said = promote("version=previous")
     assert (code, answers(promote, "latest")) == (0, answers(promote, "1")), said
     made = pipeline(promote)
-    for words in ((), LOST):
-        again = made.main("-P", "model=sentiment", *words)
+    for words in (("-P", "model=sentiment"), LOST):
+        again = made.main(*words)
         assert set(outcomes(again.stdout).values()) == {"reuse"}, again.stdout
     # Nor by one that is told to register: a person's decision stands.
-    forced = made.main("-P", "model=sentiment", *LOST, "-P", "force=register")
+    forced = made.main(*LOST, "-P", "force=register")
     assert forced.returncode == 3
     stages = [v.current_stage for v in made.client.search_model_versions(f"name = '{NAME}'")]
     assert sorted(stages) == ["Archived", "Archived", "Production"]
