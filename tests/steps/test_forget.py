@@ -246,6 +246,9 @@ def test_over_a_server_that_keeps_artifacts_encrypted_in_s3(
             journal = Journal(tmp_path, MLFLOW_TRACKING_URI=served)
             done = journal.run("-P", "until=split")
             assert done.returncode == 0, done.stderr
+            runs = journal.client.search_runs(["0"])
+            assert all(run.info.artifact_uri.startswith("mlflow-artifacts:/") for run in runs)
+            assert not [file for file in journal.artifacts.rglob("*") if file.is_file()]
             s3 = boto3.client("s3", endpoint_url=bucket["MLFLOW_S3_ENDPOINT_URL"], **KEYS)
 
             def stored(into: Path) -> Path:

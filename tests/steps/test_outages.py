@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
+import mlflow
 import pytest
 
 from tests.fakes import copy_project, environment, made_up_entries, write_csv
@@ -154,3 +155,7 @@ def test_a_store_that_is_gone_for_good_is_an_error_in_a_sentence_and_loses_nothi
     out, err = finish(again)
     assert again.returncode == 0, out + err
     assert "ingest reuse" in " ".join(out.split())
+    expected = f"{site.folder}/artifacts/" if where == "direct" else "mlflow-artifacts:/"
+    runs = mlflow.MlflowClient(store).search_runs(["0"])
+    assert all(run.info.artifact_uri.startswith(expected) for run in runs)
+    assert not [file for file in (project / "mlruns").rglob("*") if file.is_file()]

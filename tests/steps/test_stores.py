@@ -46,14 +46,6 @@ class Where:
 
 
 @contextmanager
-def direct(database: Postgres, bucket: dict[str, str]) -> Iterator[Where]:
-    uri = database.create("direct")
-    with own_folder() as folder:
-        env = {"MLFLOW_BACKEND_STORE_URI": uri, "MLFLOW_ARTIFACTS_DESTINATION": str(folder)}
-        yield Where(env, uri, f"{folder}/")
-
-
-@contextmanager
 def direct_with_s3(database: Postgres, bucket: dict[str, str]) -> Iterator[Where]:
     uri = database.create("direct_s3")
     env = {"MLFLOW_BACKEND_STORE_URI": uri, "MLFLOW_ARTIFACTS_DESTINATION": "s3://journal/direct"}
@@ -69,14 +61,6 @@ def server(database: Postgres, bucket: dict[str, str]) -> Iterator[Where]:
 
 
 @contextmanager
-def server_with_s3(database: Postgres, bucket: dict[str, str]) -> Iterator[Where]:
-    store = database.create("served_s3")
-    destination = {"MLFLOW_ARTIFACTS_DESTINATION": "s3://journal/proxied"}
-    with own_folder() as folder, mlflow_server(folder, store, **bucket, **destination) as uri:
-        yield Where({"MLFLOW_TRACKING_URI": uri}, uri, "mlflow-artifacts:/")
-
-
-@contextmanager
 def server_beside_s3(database: Postgres, bucket: dict[str, str]) -> Iterator[Where]:
     store = database.create("beside_s3")
     options = ("--no-serve-artifacts", "--default-artifact-root", "s3://journal/beside")
@@ -86,13 +70,7 @@ def server_beside_s3(database: Postgres, bucket: dict[str, str]) -> Iterator[Whe
 
 @pytest.mark.parametrize(
     ("kind", "steps"),
-    [
-        (direct, 2),
-        (direct_with_s3, 5),
-        (server, 5),
-        (server_with_s3, 2),
-        (server_beside_s3, 2),
-    ],
+    [(direct_with_s3, 5), (server, 5), (server_beside_s3, 2)],
 )
 def test_the_same_pipeline_runs_once_and_its_model_loads(
     kind: Any,
