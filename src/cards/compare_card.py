@@ -45,9 +45,9 @@ def compare_page(found: CompareAnswer, equal: bool, words: Sequence[str]) -> str
     headline = f"The intervals of {apart} of {len(with_both)} figures do not overlap"
     facts = [
         ("figures that differ", str(sum(seen(f, "a") != seen(f, "b") for f in found["metrics"]))),
-        ("settings", str(len(found["settings"]))),
-        ("code files", str(len(found["code"]))),
-        ("packages", str(len(found["environment"]))),
+        ("settings that differ", str(len(found["settings"]))),
+        ("code files that differ", str(len(found["code"]))),
+        ("packages that differ", str(len(found["environment"]))),
     ]
     command = shlex.join(["python", "-m", "steps", "compare", *words])
     kept = [section for section in sections if section]

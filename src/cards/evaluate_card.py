@@ -127,18 +127,19 @@ def _sentiment(rows: list[dict[str, Any]], evaluation: Evaluation) -> list[Secti
         reliability(points, "How often an answer of a given confidence is right, 95 % intervals"),
     ]
     found = [Section("Answers", figures=figures)]
+    shares = []
     if classes:
         caption = (
             "Recall: of the entries with a label, the share that gets it. Precision: of the "
             "answers of a label, the share that is right."
         )
-        drawn = ranges(classes, caption, ("class (entries)", "share"))
-        found.append(Section("Classes", figures=[drawn]))
+        shares.append(ranges(classes, caption, ("class (entries)", "share")))
     if slices:
         caption = "Accuracy where entries are long or short, early or late, and by source"
         whole = float(right.mean())
-        drawn = ranges(slices, caption, ("slice (entries)", "accuracy"), whole)
-        found.append(Section("Slices", figures=[drawn]))
+        shares.append(ranges(slices, caption, ("slice (entries)", "accuracy"), whole))
+    if shares:
+        found.append(Section("By class and slice", figures=shares))
     columns = ("entry", "label", "answer", "confidence", "words")
     words = ("Entries are named by their ids: no text of theirs is on a card.",)
     if mistakes:

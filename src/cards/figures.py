@@ -330,7 +330,7 @@ def steps(values: Sequence[float | None], caption: str, names: tuple[str, str]) 
         axes.set_xlabel(cut(names[0]))
         axes.set_ylabel(cut(names[1], SHORT_NAME))
         axes.locator_params(axis="x", integer=True)
-        axes.legend(loc="lower right")
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
 
     rows = [(n, *of) for n, of in enumerate(zip(values, best, strict=True), 1)]
     return Figure(draw(2.4, caption, paint), caption, Table((*names, "best so far"), rows))

@@ -81,7 +81,7 @@ def expectations(judged: Mapping[str, Sequence[Any]]) -> Section:
         value, low, high, least, most = (
             "–" if n is None else by_name[name].show(n) for n in numbers
         )
-        ends = f"{low} to {high if high != '–' else 'any'}"
+        ends = f"{low} and more" if high == "–" else f"{low} to {high}"
         named = name.replace("_", " ") + (": broken" if broken else "")
         rows.append((named, value, ends, least, most))
     words = (
@@ -118,12 +118,12 @@ def _shape(profile: Profile) -> Section:
 def beside_last(now: Profile, last: Profile, run_id: str) -> Section:
     """Set what came in beside the last data that were accepted from this source."""
 
-    def facts(profile: Profile) -> dict[str, float | None]:
+    def facts(profile: Profile) -> dict[str, int | float | None]:
         entries, scored = profile.entries or 1, sum(profile.scores.values())
         total = sum(score * count for score, count in profile.scores.items())
-        found: dict[str, float | None] = {
-            "entries": float(profile.entries),
-            "authors": float(profile.authors),
+        found: dict[str, int | float | None] = {
+            "entries": profile.entries,
+            "authors": profile.authors,
             "left out of the rows": 1 - profile.entries / (profile.rows or 1),
             "characters, mean": sum(n * of for n, of in profile.lengths.items()) / entries,
             "of less than two words": profile.wordless / entries,
@@ -133,7 +133,7 @@ def beside_last(now: Profile, last: Profile, run_id: str) -> Section:
         shares |= {f"source {name}": profile.sources.get(name, 0) / entries for name in sources}
         return found | shares
 
-    labels = [n for n in (*LABELS, "none") if now.labels.get(n) or last.labels.get(n)]
+    labels = (*LABELS, "none")
     largest = [list(_floats(profile.sources))[:MOST_SCORES] for profile in (now, last)]
     sources = dict.fromkeys(name for names in largest for name in names)
     rows = [

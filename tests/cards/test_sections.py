@@ -97,8 +97,8 @@ def test_data_stand_beside_the_last_that_were_accepted() -> None:
     section = beside_last(NOW, LAST, "abcdef0123456789")
     assert section.table
     rows = {row[0]: row[1:] for row in section.table.rows}
-    assert rows["entries"] == (100.0, 100.0, 0.0)
-    assert rows["authors"] == (12.0, 10.0, 2.0)
+    assert rows["entries"] == (100, 100, 0)
+    assert rows["authors"] == (12, 10, 2)
     assert rows["left out of the rows"] == (0.0, 0.5, -0.5)
     assert rows["characters, mean"] == (25.0, 10.0, 15.0)
     assert rows["label negative"] == (0.25, 0.5, -0.25)
@@ -107,7 +107,7 @@ def test_data_stand_beside_the_last_that_were_accepted() -> None:
     assert rows["score, mean"] == (4.0, None, None)
     assert "run abcdef01" in section.words[0]
     (drawn,) = section.figures
-    assert drawn.table.rows == [("now", 25, 75), ("last", 50, 50)]
+    assert drawn.table.rows == [("now", 25, 0, 75, 0), ("last", 50, 0, 50, 0)]
     check(render(Card("ingest", "h", sections=[section])))
 
 
@@ -128,7 +128,7 @@ def test_rules_stand_with_what_was_found_and_their_limits_the_broken_first() -> 
     assert section.table.rows[0] == (
         "empty texts: broken", "50 %", "40 % to 60 %", "–", f"{100 * most:.3g} %"
     )  # fmt: skip
-    assert section.table.rows[1][:3] == ("median length", "79", "0 to any")
+    assert section.table.rows[1][:3] == ("median length", "79", "0 and more")
 
 
 def test_what_became_of_topics_is_a_table_the_largest_moves_first() -> None:
