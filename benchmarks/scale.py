@@ -66,8 +66,12 @@ def child(what: str, home: Path) -> None:
         engine = more[0]
         master = MASTER if engine == "spark" else ""
         with opened(SimpleNamespace(engine=engine, spark_master=master)) as found:
-            work = {"ingest": ingested, "split": parted, "score": scored}[step]
-            work(home, found, *map(int, more[1:]))
+            if step == "ingest":
+                ingested(home, found)
+            elif step == "split":
+                parted(home, found)
+            else:
+                scored(home, found, int(more[1]))
 
 
 def params_of(home: Path) -> Any:
@@ -90,8 +94,9 @@ def parted(home: Path, engine: Any) -> None:
     from src.data.splitting import SplitParams, split
 
     read, p = partial(ENTRIES.batches, home / "entries"), SplitParams()
-    drawn = {"valid": p.valid, "test": p.test, "split_by": p.split_by, "seed": p.seed}
-    batches, _ = split(read, **drawn, engine=engine)
+    batches, _ = split(
+        read, valid=p.valid, test=p.test, split_by=p.split_by, seed=p.seed, engine=engine
+    )
     SPLITS.write(home / "splits", batches)
 
 
@@ -103,8 +108,8 @@ def train(name: str, home: Path) -> None:
     chosen = family(*name.split("/"))
     folder = home / "fitted"
     folder.mkdir()
-    both = (SPLITS.read(home / "splits", side) for side in ("train", "valid"))
-    chosen.fit(*both, chosen.params(), folder, 7, lambda line: None)
+    fitted, valid = (SPLITS.read(home / "splits", side) for side in ("train", "valid"))
+    chosen.fit(fitted, valid, chosen.params(), folder, 7, lambda line: None)
 
 
 def package(home: Path, folder: Path) -> None:
@@ -114,7 +119,7 @@ def package(home: Path, folder: Path) -> None:
     from src.training.family import TASKS
     from src.training.packaging import packed
 
-    train("topics/semantic", home)
+    train("topics/nmf", home)
     mlflow.pyfunc.save_model(str(folder), **packed(TASKS["topics"], home / "fitted"))
 
 
@@ -287,7 +292,7 @@ def page(kept: dict[str, Any]) -> str:
         f"Written by `make bench-scale`: entries of invented words in a parquet file, "
         f"{kept['where']}. Steps run as in the pipeline, without the tracking store, each in a "
         "process of its own, with one thread a process; `privacy=off`, `languages=any`. `score` "
-        "asks a topics model (family semantic); `bare` is a loop of pandas and that model: read, "
+        "asks a topics model (family nmf); `bare` is a loop of pandas and that model: read, "
         "predict, write, no ids, pseudonyms, marks, checks or resuming; `plain-spark` is the same "
         f"by `mapInPandas`; Spark has `{MASTER}`. One run a cell. CPU is that of all processes; so "
         "is memory, where shared pages count in each. Slope is the power of the number of entries "
