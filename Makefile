@@ -59,6 +59,9 @@ bench-topics: $(VENV)/.test ## Measure topic models beside peers (DATA=<folder o
 bench-ingest: $(VENV)/.main ## Measure ingest and split at up to 10 million entries, beside pandas and polars
 	python -m benchmarks.ingest $(ARGS)
 
+bench-scale: $(VENV)/.test ## Measure what more entries cost in each step, up to 10 million (ARGS="--sizes 10000,100000")
+	python -m benchmarks.scale $(ARGS)
+
 bench-postgresql: $(VENV)/.test ## Measure a first and a later ingest of a million journals from PostgreSQL
 	python -m benchmarks.ingest_postgresql
 
@@ -112,4 +115,4 @@ $(VENV)/.test: $(VENV)/.main requirements-test.txt
 	$(INSTALL) -r pyproject.toml --all-extras -r requirements-test.txt
 	touch $@
 
-.PHONY: help main plan test soak bench-serve bench-rerun bench-sentiment bench-topics bench-ingest bench-postgresql bench-deidentification lint ui pictures server docs lock clean
+.PHONY: help main plan test soak bench-serve bench-rerun bench-sentiment bench-topics bench-ingest bench-scale bench-postgresql bench-deidentification lint ui pictures server docs lock clean

@@ -14,6 +14,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -52,14 +53,19 @@ memory is the peak of the process.
 """
 
 
-def make(count: int, file: Path) -> None:
+def hexed(number: int) -> str:
+    """Invent a word."""
+    return f"w{number:x}"
+
+
+def make(count: int, file: Path, word: Callable[[int], str] = hexed) -> None:
     """Write so many entries of invented words."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     rng = np.random.default_rng(SEED)
-    words = np.array([f"w{number:x}" for number in range(VOCABULARY)])
+    words = np.array([word(number) for number in range(VOCABULARY)])
     chances = np.cumsum(1 / (np.arange(VOCABULARY) + 10))
     chances /= chances[-1]
     before, done = ["nothing was before"], 0
@@ -104,7 +110,8 @@ def ours(privacy: str, file: Path, folder: Path) -> None:
     params = FileParams(source=str(file), privacy=privacy, languages="any")
     ingest(params, folder / "entries")
     read = partial(ENTRIES.batches, folder / "entries")
-    batches, _ = split(read, **vars(SplitParams()))
+    p = SplitParams()
+    batches, _ = split(read, valid=p.valid, test=p.test, split_by=p.split_by, seed=p.seed)
     SPLITS.write(folder / "splits", batches)
 
 

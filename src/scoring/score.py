@@ -61,13 +61,7 @@ def score(
 
     def take() -> None:
         nonlocal rows
-        try:
-            record = waiting.popleft().result()
-        except BrokenProcessPool:
-            raise UserError(
-                "a process that answered was ended: out of memory, perhaps.",
-                "Run again: finished parts are kept. Fewer processes take less: -P workers=1",
-            ) from None
+        record = waiting.popleft().result()
         records.append(record)
         rows += record.scored + record.carried
         progress(rows)
@@ -119,7 +113,14 @@ def _answers(answering: Answering, workers: int) -> Iterator[Answer]:
     os.environ.update(dict.fromkeys(THREADS, "1"))
     pool = ProcessPoolExecutor(workers, context, make_ready, (answering,))
     try:
+        for _ in range(workers):
+            pool.submit(os.getpid)  # all of them load the model while the first part is read
         yield lambda number, batch, carried: pool.submit(answer, number, batch, carried)
+    except BrokenProcessPool:
+        raise UserError(
+            "a process that answered was ended: out of memory, perhaps.",
+            "Run again: finished parts are kept. Fewer processes take less: -P workers=1",
+        ) from None
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
         raise

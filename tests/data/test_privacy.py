@@ -97,5 +97,15 @@ def test_a_relative_file_means_the_folder_that_was_typed_in(
 
 
 @pytest.mark.unit
+@pytest.mark.parametrize("size", [16, 63, 64, 65, 200])
+def test_it_is_hmac_sha256_however_long_the_key(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = ("kéy" * size)[:size]
+    monkeypatch.setenv("JOURNAL_PSEUDONYM_KEY", key)
+    for word in ("Zoë", "x" * 1_000):
+        expected = hmac.new(key.encode(), word.encode(), hashlib.sha256).hexdigest()
+        assert pseudonym(word) == expected[:16]
+
+
+@pytest.mark.unit
 def test_marks_of_one_word_differ_by_kind_and_from_its_pseudonym() -> None:
     assert len({mark("entry", "7"), mark("text", "7"), pseudonym("7"), key_check()}) == 4
