@@ -207,6 +207,7 @@ def run(what: str, home: Path) -> Figures | None:
     Returns
     -------
     CPU seconds, wall seconds, peak megabytes of all its processes together, megabytes written.
+    Spark's Java process and its workers are in the memory, but not in the CPU seconds.
     """
     import psutil
 
