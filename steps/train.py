@@ -56,6 +56,7 @@ def run(context: Context) -> None:
     import numpy as np
     import pyarrow as pa
 
+    from src.cards.train_card import CURVE
     from src.data.sample import sample
     from src.data.schema import SPLITS
     from src.data.seen import write_trained_on
@@ -93,6 +94,9 @@ def run(context: Context) -> None:
     both = pa.concat_tables([train, valid])
     write_trained_on(context.output("trained_on"), [train, valid])
     context.log_params({f"fitted_{name}": value for name, value in fitted.items()})
+    if curve := [float(f1) for f1 in str(fitted.get("f1_by_epoch", "")).split()]:
+        epochs = [*range(1, len(curve) + 1)]
+        context.log_table(CURVE, {"epoch": epochs, "f1_macro": curve})
     context.log_metrics(metrics)
     drawn = (params.n_sample, params.seed, params.samples == "redacted")
     context.log_table("data_sample.json", sample(both, *drawn))

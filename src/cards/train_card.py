@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 WORDS = 12  # of each class
 MOST_TRIALS = 1000
+CURVE = "learning_curve.json"
 SHOWN = ("accuracy", "f1_macro", "npmi", "diversity", "coverage", "map", "ece")
 
 
@@ -35,13 +36,22 @@ def train_card(context: Context) -> Card:
         sections.append(terms)
     if warning := context.details.get("warning"):
         sections.insert(0, Section("A warning", (str(warning),)))
-    sections += searched(context)
+    sections += learned(context) + searched(context)
     rows = [(spelled(name), train.get(name), value) for name, value in valid.items()]
     words = ("Training entries were fitted to; validation entries chose among fits.",)
     columns = ("metric", "training entries", "validation entries")
     sections.append(Section("Figures", words, Table(columns, rows)))
     facts = [(f"{spelled(n)}, validation", f"{valid[n]:.3f}") for n in SHOWN if n in valid][:4]
     return Card("", "", "plain", sections, facts=facts)
+
+
+def learned(context: Context) -> list[Section]:
+    """Show how a network got better from pass to pass."""
+    if CURVE not in context.tables:
+        return []
+    curve = context.tables[CURVE]["f1_macro"]
+    caption = "Macro-F1 on the validation entries after each pass over the training entries"
+    return [Section("Learning", figures=[steps(curve, caption, ("epoch", "macro-F1"))])]
 
 
 def searched(context: Context) -> list[Section]:

@@ -70,7 +70,8 @@ def finetune(
 
     Returns
     -------
-    What to log: `epochs` that were trained, `best_epoch`, `best_f1`.
+    What to log: `epochs` that were trained, `best_epoch`, `best_f1`, and the macro-F1 after each
+    of them in words, `f1_by_epoch`.
 
     Raises
     ------
@@ -83,10 +84,11 @@ def finetune(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step, steps))
     class_weights = torch.tensor(plan.class_weights, device=device)
     epoch, best_epoch, best_f1 = 0, 0, -1.0
+    by_epoch = list[float]()
     best: Mapping[str, Any] = {}
     if state := checkpoint.load():
         epoch, best_epoch, best_f1 = state["epoch"], state["best_epoch"], state["best_f1"]
-        best = state["best"]
+        best, by_epoch = state["best"], state.get("by_epoch", [])
         network.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])
         schedule.load_state_dict(state["schedule"])
@@ -107,6 +109,7 @@ def finetune(
             schedule.step()
             pace.count(len(places), f"roberta: epoch {epoch} of {plan.epochs}")
         f1 = macro_f1(network, valid, plan)
+        by_epoch.append(f1)
         pace.tell(f"roberta: epoch {epoch} of {plan.epochs}, valid macro-F1 {max(f1, 0):.3f}")
         if f1 > best_f1 or not valid.rows:
             best_epoch, best_f1 = epoch, f1
@@ -117,6 +120,7 @@ def finetune(
                 "best_epoch": best_epoch,
                 "best_f1": best_f1,
                 "best": best,
+                "by_epoch": by_epoch,
                 "network": network.state_dict(),
                 "optimizer": optimizer.state_dict(),
                 "schedule": schedule.state_dict(),
@@ -124,7 +128,9 @@ def finetune(
             }
         )
     network.load_state_dict(best)
-    return {"epochs": epoch, "best_epoch": best_epoch, "best_f1": max(best_f1, 0.0)}
+    learned = " ".join(f"{f1:.4f}" for f1 in by_epoch) if valid.rows else ""
+    facts = {"epochs": epoch, "best_epoch": best_epoch, "best_f1": max(best_f1, 0.0)}
+    return {**facts, "f1_by_epoch": learned}
 
 
 def step(

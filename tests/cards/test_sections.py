@@ -11,7 +11,7 @@ import pytest
 from src.cards.card import Card, render
 from src.cards.ingest_card import beside_last, expectations
 from src.cards.topics_card import what_changed
-from src.cards.train_card import searched
+from src.cards.train_card import learned, searched
 from src.data import expectations as judging
 from src.data.measured import Measured
 from src.data.profile import Profile
@@ -145,3 +145,11 @@ def test_what_became_of_topics_is_a_table_the_largest_moves_first() -> None:
         (1, "work", "kept", "", 0.2, 0.21, "", ""),
     ]
     assert section.words[0] == "Beside models:/t/1: 2 stayed."
+
+
+def test_a_network_shows_how_it_learned() -> None:
+    tables = {"learning_curve.json": {"epoch": [1, 2, 3], "f1_macro": [0.4, 0.6, 0.5]}}
+    (section,) = learned(SimpleNamespace(tables=tables))  # type: ignore[arg-type]
+    (figure,) = section.figures
+    assert [tuple(row)[:2] for row in figure.table.rows] == [(1, 0.4), (2, 0.6), (3, 0.5)]
+    assert learned(SimpleNamespace(tables={})) == []  # type: ignore[arg-type]

@@ -91,6 +91,9 @@ def test_the_projects_own_journal_counts_for_more(tmp_path, mode):
 def test_it_stops_once_validation_gets_no_better(tmp_path):
     facts = fit(FAMILY, tmp_path / "m", epochs=40, patience=3)
     assert facts["epochs"] == facts["best_epoch"] + 3 < 40
+    curve = [float(f1) for f1 in facts["f1_by_epoch"].split()]
+    assert len(curve) == facts["epochs"]
+    assert max(curve) == curve[facts["best_epoch"] - 1] == pytest.approx(facts["best_f1"], abs=1e-4)
 
 
 KILLED = """
