@@ -75,7 +75,7 @@ def test_what_runs_are_called_is_shown_as_text() -> None:
 
 
 def test_a_page_is_written_where_the_caller_is(tmp_path: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr("steps.compare.caller_folder", lambda: tmp_path)
+    monkeypatch.setattr("src.pipeline.caller.caller_folder", lambda: tmp_path)
     assert written("out.html", "page") == tmp_path / "out.html"
     assert (tmp_path / "out.html").read_text() == "page"
     with pytest.raises(UserError, match="cannot be written"):
