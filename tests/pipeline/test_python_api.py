@@ -222,9 +222,12 @@ def test_an_interrupt_stops_the_command(
 def test_the_store_is_the_one_that_mlflow_was_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import mlflow
+
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_RUN_ID", "a" * 32)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    mlflow.set_tracking_uri(None)  # type: ignore[arg-type] # whatever other tests told it
     assert module.store_uri() == f"sqlite:///{tmp_path}/mlflow.db"
     monkeypatch.setenv("MLFLOW_BACKEND_STORE_URI", "sqlite:///here.db")
     assert module.store_uri() == f"sqlite:///{tmp_path}/here.db"
