@@ -9,6 +9,7 @@ import pytest
 
 from src.errors import UserError
 from src.pipeline.backends import LOCAL, Backend, read_backends
+from tests.fakes import PROJECT
 
 pytestmark = pytest.mark.unit
 
@@ -60,3 +61,14 @@ def test_a_mistake_says_what_is_allowed(typed: str, config: str, said: str, tmp_
     with pytest.raises(UserError) as caught:
         read_backends(typed, config and str(tmp_path / config), STEPS)
     assert said in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_the_settings_on_the_page_are_read(tmp_path: Path) -> None:
+    page = (PROJECT / "docs" / "backends.md").read_text(encoding="utf-8")
+    shown = [json.loads(part.partition("```")[0]) for part in page.split("```json\n")[1:]]
+    assert len(shown) == 2
+    for content in shown:
+        (tmp_path / "train.json").write_text(json.dumps(content))
+        found = read_backends("train:databricks", str(tmp_path), ["ingest", "train"])
+        assert found["train"].config == content
+        assert found["ingest"].name == "local"
