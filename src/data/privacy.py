@@ -7,7 +7,6 @@ import hmac
 import os
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from src.errors import UserError
 from src.pipeline.caller import caller_folder
@@ -70,19 +69,15 @@ def key_check() -> str:
 
 
 def _hmac(words: bytes) -> str:
-    inner, outer = (half.copy() for half in _halves(_key()))
-    inner.update(words)
-    outer.update(inner.digest())
-    return str(outer.hexdigest()[:16])
+    keyed = _keyed(_key()).copy()
+    keyed.update(words)
+    return keyed.hexdigest()[:16]
 
 
 @cache
-def _halves(key: bytes) -> tuple[Any, Any]:
-    """Start both hashes of an HMAC (RFC 2104), which takes longer than a short word does."""
-    block = hashlib.sha256().block_size
-    padded = (key if len(key) <= block else hashlib.sha256(key).digest()).ljust(block, b"\0")
-    inner, outer = (bytes(byte ^ pad for byte in padded) for pad in (0x36, 0x5C))
-    return hashlib.sha256(inner), hashlib.sha256(outer)
+def _keyed(key: bytes) -> hmac.HMAC:
+    """Start an HMAC, which takes longer than a short word does."""
+    return hmac.new(key, digestmod=hashlib.sha256)
 
 
 def _key() -> bytes:

@@ -86,7 +86,7 @@ def test_what_cannot_change_a_result_runs_nothing(
     ("name", "old", "new", "expected"),
     [
         ("steps/train.py", "if there != ", "if there is not ", of("train")),
-        ("src/data/privacy.py", ".hex()[:16]", ".hex()[:20]", of("ingest", "score")),
+        ("src/data/privacy.py", "hexdigest()[:16]", "hexdigest()[:20]", of("ingest", "score")),
         ("src/data/sources/vader.py", "html.unescape", "str", of("ingest", "score")),
         ("src/evaluation/gates.py", "TOLERANCE = 0.02", "TOLERANCE = 0.03", of("evaluate")),
         ("src/registry.py", "tags=dict(tags)", "tags={**tags}", of("register")),
