@@ -11,6 +11,7 @@ import numpy as np
 from src.errors import UserError
 from src.monitoring.drift import Shift, differences, holm, shift
 from src.monitoring.features import (
+    EMBEDDING,
     MOST_BLOCKS,
     NONE,
     OTHER_LANGUAGE,
@@ -21,12 +22,10 @@ from src.monitoring.features import (
     author_codes,
     blocks_of,
     language_reader,
-    length_rows,
     one_of,
-    sketch_rows,
+    rows_of,
     summed,
     vocabulary_of,
-    word_rows,
     words,
 )
 from src.monitoring.reference import LEAST_AUTHORS, LEAST_BLOCKS, OTHER_ANSWER, Reference
@@ -34,7 +33,6 @@ from src.monitoring.reference import LEAST_AUTHORS, LEAST_BLOCKS, OTHER_ANSWER, 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-EMBEDDING = "embedding"
 FEWEST = 30  # authors that have written what is compared
 SHORT, LONG = 20, 100  # words, below and above which an entry is short or long
 SLICE, MOST_SLICES = 20, 24  # entries of a slice, and slices of a kind
@@ -228,13 +226,8 @@ def compare(
     split, spoken = [words(text) for text in texts], list(map(language_reader(), texts))
     authors, columns = author_codes(entries["author"].to_pylist()), reference.columns
     named = answer_names(params.model, answers)
-    rows = {
-        "length": length_rows(texts),
-        "language": one_of(spoken, columns["language"], OTHER_LANGUAGE),
-        "vocabulary": word_rows(split, reference.vocabulary),
-        EMBEDDING: sketch_rows(split, reference.vocabulary),
-        "predictions": one_of(named, columns["predictions"], OTHER_ANSWER),
-    }
+    rows = rows_of(texts, split, spoken, columns["language"], reference.vocabulary)
+    rows["predictions"] = one_of(named, columns["predictions"], OTHER_ANSWER)
     blocks = blocks_of(authors, 1, params.seed)
     sums = {name: summed(own, blocks) for name, own in rows.items()}
     sums["language"] = more(sums["language"], columns["language"], left_out)

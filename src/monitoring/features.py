@@ -10,7 +10,7 @@ import hashlib
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
@@ -28,6 +28,7 @@ COLUMNS = 300  # words that are counted each by itself
 OTHER, NEW = "(other words)", "(new words)"
 NONE = "(none)"  # the topic of an entry without a clear one
 UNSURE, OTHER_LANGUAGE = "unsure", "other"
+EMBEDDING = "embedding"
 SURE, FEWEST_WORDS, READ = 0.5, 3, 300  # of a language: probability, words, characters
 DIMENSIONS = 64  # of the sketch
 
@@ -122,6 +123,37 @@ def one_of(names: Sequence[str], columns: Sequence[str], otherwise: str) -> Floa
     rows = np.zeros((len(names), len(columns)))
     rows[np.arange(len(names)), [place.get(name, place[otherwise]) for name in names]] = 1
     return rows
+
+
+def rows_of(
+    texts: Sequence[str],
+    split: Sequence[Sequence[str]],
+    spoken: Sequence[str],
+    languages: Sequence[str],
+    known: Vocabulary,
+    barely: Collection[str] = (),
+) -> dict[str, Floats]:
+    """Put texts into rows for each aspect of theirs, alike for a reference and what meets it.
+
+    Parameters
+    ----------
+    split
+        The words of each text.
+    spoken
+        The language of each.
+    languages, known
+        The columns of these aspects.
+    barely
+        Words that count as new in the vocabulary, though they are known.
+    """
+    return {
+        "length": length_rows(texts),
+        "language": one_of(spoken, languages, OTHER_LANGUAGE),
+        "vocabulary": word_rows(
+            [["" if w in barely else w for w in own] for own in split] if barely else split, known
+        ),
+        EMBEDDING: sketch_rows(split, known),
+    }
 
 
 def length_rows(texts: Sequence[str]) -> Floats:

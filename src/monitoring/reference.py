@@ -16,6 +16,7 @@ import numpy as np
 
 from src.errors import UserError
 from src.monitoring.features import (
+    EMBEDDING,
     NONE,
     OTHER_LANGUAGE,
     UNSURE,
@@ -28,12 +29,10 @@ from src.monitoring.features import (
     entries_with,
     language_reader,
     length_names,
-    length_rows,
     one_of,
-    sketch_rows,
+    rows_of,
     summed,
     vocabulary_of,
-    word_rows,
     words,
 )
 
@@ -145,12 +144,7 @@ def make_reference(
     common = vocabulary_of([[name] for name in spoken], authors, LEAST_AUTHORS)
     languages = [*sorted(set(common) - {UNSURE}), OTHER_LANGUAGE, UNSURE]
     blocks = blocks_of(authors, LEAST_AUTHORS, SEED)
-    rows = {
-        "length": length_rows(texts),
-        "language": one_of(spoken, languages, OTHER_LANGUAGE),
-        "vocabulary": word_rows([["" if w in barely else w for w in own] for own in split], known),
-        "embedding": sketch_rows(split, known),
-    }
+    rows = rows_of(texts, split, spoken, languages, known, barely)
     sums = {name: summed(own, blocks) for name, own in rows.items()}
     answered = author_codes(held_out["author"].to_pylist())
     given = answer_columns(task, answers, topics)
@@ -160,7 +154,7 @@ def make_reference(
         "length": length_names(),
         "language": languages,
         "vocabulary": known.columns,
-        "embedding": [],
+        EMBEDDING: [],
         "predictions": given,
     }
     return Reference(sums, columns, known)

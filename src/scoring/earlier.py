@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from src.data.numbered import keys_of
 from src.scoring.answering import Carried
+from src.scoring.entries import whole
 from src.scoring.scores import ANSWERS
 
 OPEN = 4  # files whose rows are at hand
@@ -61,10 +62,10 @@ class Earlier:
         )  # fmt: skip
         new = ~same
         new[wanted[~told]] = True
-        rows = rows.filter(pa.array(told)).combine_chunks()
+        rows = rows.filter(pa.array(told))
         if not rows.num_rows:
             return None
-        answers = [_whole(rows[field.name], field.type) for field in ANSWERS[self.task]]
+        answers = [whole(rows[field.name]) for field in ANSWERS[self.task]]
         return Carried(pa.array(new), answers)
 
     def _rows(self, wanted: npt.NDArray[np.intp]) -> pa.Table:
@@ -91,10 +92,6 @@ class Earlier:
                 self._tables.popitem(last=False)
         self._tables.move_to_end(file)
         return self._tables[file]
-
-
-def _whole(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
-    return pa.concat_arrays([pa.array([], kind), *column.chunks])
 
 
 def _numbers(marks: Sequence[str]) -> npt.NDArray[np.uint64]:

@@ -79,7 +79,7 @@ class Entries:
             [
                 pa.array(ids, pa.string()),
                 pa.array(authors, pa.string()),
-                pc.fill_null(_whole(table["text"]), ""),
+                pc.fill_null(whole(table["text"]), ""),
             ],
             names=TO_SCORE.names,
         )
@@ -148,10 +148,10 @@ def in_parts(
         yield _joined(waiting)
 
 
-def _whole(column: pa.ChunkedArray) -> pa.Array:
+def whole(column: pa.ChunkedArray) -> pa.Array:
     """Put the chunks of a column into one array, whatever version of pyarrow does it."""
-    whole = column.combine_chunks()
-    return pa.concat_arrays(whole.chunks) if isinstance(whole, pa.ChunkedArray) else whole
+    found = column.combine_chunks()
+    return pa.concat_arrays(found.chunks) if isinstance(found, pa.ChunkedArray) else found
 
 
 def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
