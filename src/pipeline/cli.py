@@ -18,6 +18,7 @@ from src.pipeline.execute import execute, one_line
 from src.pipeline.faults import explain, is_away
 from src.pipeline.jobs import Job, Options, check_step
 from src.pipeline.passwords import refuse_passwords
+from src.pipeline.patience import regain_patience
 from src.pipeline.project import overview, usage
 from src.pipeline.results import ENTRY_POINT, FAILURE, REASON
 from src.pipeline.step import (
@@ -47,6 +48,7 @@ def main(arguments: Sequence[str]) -> int:
     knows only 0 and 1, and a verdict is a result, so below it 3 becomes 0.
     """
     under_launcher = launched()
+    regain_patience()
     try:
         with stoppable(note_stop):
             code = dispatch(arguments)
