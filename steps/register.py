@@ -76,7 +76,7 @@ def decide(context: Context, name: str, evaluation: Evaluation) -> tuple[int, st
             said = "is this model already"
         return champion.number, f"{name} version {champion.number} {said}"
     if not evaluation.promote:
-        return 0, f"not registered. {evaluation.verdict}"
+        return 0, f"Not registered. {evaluation.verdict}"
     judged_against = evaluation.champion_digest or registry.NOBODY
     if judged_against != (champion.identity if champion else registry.NOBODY):
         raise UserError(
@@ -86,7 +86,7 @@ def decide(context: Context, name: str, evaluation: Evaluation) -> tuple[int, st
     by_hand = known and not registry.left_behind(known)
     if known and by_hand and registry.SUPERSEDED_BY not in known.tags:
         return 0, (
-            f"not registered. {name} version {known.number} is this model, and a person moved it "
+            f"Not registered. {name} version {known.number} is this model, and a person moved it "
             f"to {known.stage}"
         )
     version = registry.register(

@@ -113,7 +113,7 @@ def number(value: Cell) -> str:
     Examples
     --------
     >>> number(12345), number(0.12345), number(1234.5), number(2e-5), number(None)
-    ('12,345', '0.123', '1,234', '2.0e-05', '–')
+    ('12,345', '0.123', '1,234', '< 0.001', '–')
     """
     if value is None:
         return "–"
@@ -124,7 +124,9 @@ def number(value: Cell) -> str:
     if isinstance(value, float):
         if abs(value) >= 1000:
             return f"{value:,.0f}"
-        return f"{value:.3f}" if not value or abs(value) >= 0.001 else f"{value:.1e}"
+        if 0 < abs(value) < 0.001:
+            return "< 0.001" if value > 0 else "> -0.001"
+        return f"{value:.3f}"
     return value
 
 

@@ -246,10 +246,11 @@ def _figures(evaluation: Evaluation) -> Section:
         columns += ["champion, on shared entries", "difference"]
     rows = list[list[str]]()
     for name, estimate in evaluation.metrics.items():
-        row = [_spelled(name), str(estimate), str(evaluation.baseline.get(name, "–"))]
+        found = [estimate, evaluation.baseline.get(name, "–")]
         if champion:
-            row += [str(found.get(name, "–")) for found in (champion.metrics, champion.differences)]
-        rows.append(row)
+            found += [of.get(name, "–") for of in (champion.metrics, champion.differences)]
+        # A figure and its interval stay on one line.
+        rows.append([_spelled(name), *(str(one).replace(" ", "\u00a0") for one in found)])
     words = ["With 95 % intervals."]
     if champion:
         said = champion.verdict.sentence

@@ -41,7 +41,7 @@ def step_card(context: Context, title: str, reason: str, seconds: float, command
     made = Section(
         "How it was made",
         (f"Why it ran: {reason}. It took {seconds:.0f} s.",),
-        Table(("parameter or input", "value"), list(settings(context).items())),
+        _typed(settings(context)),
     )
     tone = "bad" if context.details.get("refused") else own.tone
     sections = (*own.sections, made)
@@ -61,9 +61,16 @@ def failure_card(title: str, error: UserError, given: Mapping[str, Any], command
     """Write the card of a step that has failed: what, the way out, and on which input."""
     sections = [Section("The way out", (error.hint,))] if error.hint else []
     if given:
-        table = Table(("parameter or input", "value"), list(given.items()))
-        sections.append(Section("On what", table=table))
+        sections.append(Section("On what", table=_typed(given)))
     return render(Card(title, f"Failed: {error.message}", "bad", sections, command))
+
+
+def _typed(given: Mapping[str, Any]) -> Table:
+    """Show parameters as one would type them, not rounded as figures are."""
+    rows = [
+        (name, f"{value:g}" if isinstance(value, float) else value) for name, value in given.items()
+    ]
+    return Table(("parameter or input", "value"), rows)
 
 
 def settings(context: Context) -> dict[str, Any]:

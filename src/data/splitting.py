@@ -67,7 +67,8 @@ class SplitReport:
         """The whole in a line."""
         sides = ", ".join(f"{side} {sum(n.values()):,}" for side, n in self.entries.items())
         left = sum(self.near_duplicates.values())
-        near = f"; {left:,} near-duplicates of held-out entries left out" if left else ""
+        what = "near-duplicate" if left == 1 else "near-duplicates"
+        near = f"; {left:,} {what} of held-out entries left out" if left else ""
         return f"{sides}{near}" + (f". {self.waived}" if self.waived else "")
 
     @property

@@ -31,7 +31,7 @@ def test_swapped_labels_are_warned_of_and_never_registered(made: Pipeline, tmp_p
     assert "-P labels=negative=positive,positive=negative" in done.stdout
     assert "share of journal pairs with bad put above good" in done.stdout
     assert "is above 0.55: are labels swapped?" in done.stdout
-    assert "not registered. Not good enough" in done.stdout
+    assert "Not registered. Not good enough" in done.stdout
     assert made.client.search_model_versions("name = 'journal_sentiment_analyzer'") == versions
     metrics = made.newest("train").data.metrics
     assert metrics["labels_against_lexicon"] > 0.6

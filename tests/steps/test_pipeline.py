@@ -187,7 +187,7 @@ def test_a_model_that_is_no_better_is_refused_and_leaves_the_registry_alone(
     before = first.client.search_model_versions("name = 'journal_sentiment_analyzer'")
     made, done = lost
     assert done.returncode == 3, done.stdout + done.stderr
-    assert "not registered" in done.stdout
+    assert "Not registered" in done.stdout
     assert made.client.search_model_versions("name = 'journal_sentiment_analyzer'") == before
     again = made.main(*LOST)
     assert again.returncode == 3

@@ -34,7 +34,7 @@ def own(lost: tuple[Pipeline, Any], tmp_path_factory: pytest.TempPathFactory) ->
     shutil.copy(lost[0].store.removeprefix("sqlite:///"), path)
     own = replace(lost[0], store=f"sqlite:///{path}")
     judged = own.main("-P", "model=sentiment", *FAILED)
-    assert "not registered" in judged.stdout, judged.stderr
+    assert "Not registered" in judged.stdout, judged.stderr
     return own
 
 
