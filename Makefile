@@ -77,10 +77,11 @@ bench-rerun: $(VENV)/.main ## Measure what a rerun costs, beside DVC and MLflow'
 	python -m benchmarks.rerun $(ARGS)
 
 UI_PORT = $(or $(PORT),$(shell sed -nE 's/.*(--port|-p)[= ]*([0-9]+).*/\2/p' <<<'$(ARGS)'),$(MLFLOW_PORT),5000)
-UI = http://127.0.0.1:$(UI_PORT)/\#/experiments/$(or $(MLFLOW_EXPERIMENT_ID),0)/runs
 ui: $(VENV)/.main ## Open the tracking UI on what was run here (PORT=5000)
-	@echo "The models: $(UI)?viewStateShareKey=models&workflowType=machine_learning"
-	@echo "What ran:   $(UI)?viewStateShareKey=runs&workflowType=machine_learning"
+	@id=$$(python -c 'from src.pipeline.opening import Light; print(Light().experiment_id)'); \
+	runs="http://127.0.0.1:$(UI_PORT)/#/experiments/$$id/runs"; \
+	echo "The models: $$runs?viewStateShareKey=models&workflowType=machine_learning"; \
+	echo "What ran:   $$runs?viewStateShareKey=runs&workflowType=machine_learning"
 	mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port $(UI_PORT) $(ARGS)
 
 pictures: $(VENV)/.test ## Make the pictures of docs/pictures anew, from a real run (some minutes)

@@ -8,7 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 from src.errors import UserError
 from src.pipeline import console
@@ -161,7 +161,10 @@ def run_step(step: Step, typed: Mapping[str, str], as_json: bool) -> int:
     if DRIVER not in os.environ:
         store.close_stale()
     start = time.monotonic()
-    result, reused = execute(step, typed, all_steps(), store, console.progress)
+    # Below a driver it is the driver's table that shows how this goes.
+    watched = console.watched() and DRIVER not in os.environ
+    with console.captured(title=step.name) if watched else nullcontext():
+        result, reused = execute(step, typed, all_steps(), store, console.progress)
     summary = str(result.details.get("summary", ""))
     outcome = "reuse" if reused else "run"
     if as_json:

@@ -392,7 +392,8 @@ def words(done: Done) -> tuple[str, str]:
     summary = done.result.details.get("summary", "")
     if done.outcome == "reuse":
         return "reuse", f"{done.reason}  {summary}"
-    return "refused" if done.refused else "done", f"{done.seconds:.1f} s  {summary}"
+    took = f"{done.seconds:,.1f} s"
+    return "refused" if done.refused else "done", f"{took:>7}  {summary}"
 
 
 def record(finished: Iterable[Done], experiment_id: str) -> tuple[dict[str, str], str]:

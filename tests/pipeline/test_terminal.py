@@ -8,6 +8,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,13 +17,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from src.errors import UserError
-from src.pipeline import console
+from src.pipeline import cli, console, opening
 from src.pipeline.answers import MainAnswer, fits, shape
 from src.pipeline.cli import main
-from src.pipeline.driver import Done
+from src.pipeline.driver import Done, words
 from src.pipeline.jobs import Job
 from src.pipeline.live import Doing, clock, drawn
-from src.pipeline.step import Command, all_steps, entry_points, read_arguments
+from src.pipeline.results import Sealed
+from src.pipeline.step import Command, Step, all_steps, entry_points, read_arguments
+from src.pipeline.stopping import DRIVER
 from tests.fakes import PROJECT
 
 pytestmark = pytest.mark.unit
@@ -57,9 +61,9 @@ def test_words_that_stand_bare_are_the_parameters_that_a_command_names() -> None
         "print": "true",
         "b": "y",
     }
-    for words in (["x", "y"], ["-x"], ["x", "--a", "z"]):
+    for wrong in (["x", "y"], ["-x"], ["x", "--a", "z"]):
         with pytest.raises(UserError):
-            read_arguments(words, ("a",))
+            read_arguments(wrong, ("a",))
 
 
 def test_a_row_is_folded_coloured_and_linked_on_a_terminal(
@@ -211,3 +215,38 @@ def test_every_answer_can_be_described_and_json_counts_its_schema(
             assert shape(entry.answer).startswith("{")
     console.say_json({"a": 1})
     assert json.loads(capsys.readouterr().out) == {"schema": 1, "a": 1}
+
+
+@pytest.mark.parametrize("driver", ["", "one 1"])
+def test_a_step_alone_is_watched_and_below_a_driver_it_is_the_drivers(
+    monkeypatch: pytest.MonkeyPatch, driver: str
+) -> None:
+    titles, said = list[str](), list[str]()
+
+    def hear(stream: int, title: str, later: list[str]) -> Any:
+        titles.append(title)
+        return nullcontext(said.append)
+
+    def execute(step: Step, typed: Any, steps: Any, store: Any, say: Any) -> tuple[Sealed, bool]:
+        say("split: 3 of 4 parted")
+        return Sealed("r", {}, {"summary": "Parted."}), False
+
+    monkeypatch.delenv(DRIVER, raising=False)
+    if driver:
+        monkeypatch.setenv(DRIVER, driver)
+    monkeypatch.setattr(opening, "open_store", lambda: SimpleNamespace(close_stale=lambda: None))
+    monkeypatch.setattr(cli, "execute", execute)
+    monkeypatch.setattr(console, "watching", hear)
+    monkeypatch.setattr(console, "watched", lambda: True)
+    step = all_steps()["split"]
+    typed = dict.fromkeys(step.reads, "runs:/x/y")
+    assert cli.run_step(step, typed, as_json=False) == 0
+    assert titles == ([] if driver else ["split"])
+    assert said == ([] if driver else ["split: 3 of 4 parted"])
+
+
+def test_times_line_up() -> None:
+    job = Job(all_steps()["split"], {}, "")
+    made = Sealed("r", {}, {"summary": "x"})
+    cells = [words(Done(job, "run", "", made, seconds))[1] for seconds in (0.3, 12.0, 1234.5)]
+    assert cells == ["  0.3 s  x", " 12.0 s  x", "1,234.5 s  x"]
