@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional
 
-from src.errors import UserError
 from src.training.checkpoint import Checkpoint
-from src.training.network import Network, Rows, bucketed, half, outputs, padded
+from src.training.memory import Examples, Memory, Plan, chance, set_chance
+from src.training.network import Network, bucketed, outputs, packs
 from src.training.pace import Pace
 
 WARM_UP = (
@@ -20,38 +18,6 @@ WARM_UP = (
 )
 WEIGHT_DECAY = 0.01
 LONGEST_GRADIENT = 1.0
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Token ids of n texts, and for each the place of its class and how much it counts."""
-
-    rows: Rows
-    labels: Sequence[int]
-    weights: Sequence[float]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How to train.
-
-    Attributes
-    ----------
-    epochs, patience
-        The most there may be, and after how many without a better macro-F1 to stop.
-    class_weights
-        By place of the class.
-    pad
-        The id of padding.
-    """
-
-    epochs: int
-    learning_rate: float
-    batch_size: int
-    patience: int
-    seed: int
-    class_weights: Sequence[float]
-    pad: int
 
 
 def finetune(
@@ -66,20 +32,25 @@ def finetune(
 
     AdamW with a rate that rises, then falls to zero. Best is the highest macro-F1 on the
     validation texts; without any, the last epoch. On a processor a training that goes on from a
-    checkpoint ends with the same bits as one that was not disturbed.
+    checkpoint ends with the same bits as one that was not disturbed. A batch is read in pieces
+    where the device has too little memory for all of it: the step is the same up to rounding.
 
     Returns
     -------
-    What to log: `epochs` that were trained, `best_epoch`, `best_f1`, and the macro-F1 after each
-    of them in words, `f1_by_epoch`.
+    What to log: `epochs` that were trained, `best_epoch`, `best_f1`, the macro-F1 after each
+    of them in words, `f1_by_epoch`, whether texts were `packed`, and the `micro_batch`.
 
     Raises
     ------
     UserError
-        The GPU has too little memory.
+        The device has too little memory for a single text.
     """
     device = next(network.parameters()).device
-    optimizer = torch.optim.AdamW(groups(network), lr=plan.learning_rate)
+    packed = packs(network, plan.pad)
+    memory = Memory(network, train, plan)
+    optimizer = torch.optim.AdamW(
+        groups(network), lr=plan.learning_rate, fused=device.type == "cuda" or None
+    )
     steps = plan.epochs * -(-len(train.rows) // plan.batch_size)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step, steps))
     class_weights = torch.tensor(plan.class_weights, device=device)
@@ -99,13 +70,10 @@ def finetune(
         epoch += 1
         network.train()
         for places in bucketed(train.rows, plan.batch_size, f"{plan.seed} {epoch}"):
-            try:
-                step(network, train, places, plan.pad, class_weights, optimizer)
-            except torch.cuda.OutOfMemoryError:
-                raise UserError(
-                    f"the GPU has too little memory for batches of {plan.batch_size}.",
-                    f"Use smaller ones: -P batch_size={max(1, plan.batch_size // 2)}",
-                ) from None
+            memory.learn(places, class_weights)
+            nn.utils.clip_grad_norm_(network.parameters(), LONGEST_GRADIENT)
+            optimizer.step()
+            optimizer.zero_grad()
             schedule.step()
             pace.count(len(places), f"roberta: epoch {epoch} of {plan.epochs}")
         f1 = macro_f1(network, valid, plan)
@@ -129,31 +97,14 @@ def finetune(
         )
     network.load_state_dict(best)
     learned = " ".join(f"{f1:.4f}" for f1 in by_epoch) if valid.rows else ""
-    facts = {"epochs": epoch, "best_epoch": best_epoch, "best_f1": max(best_f1, 0.0)}
-    return {**facts, "f1_by_epoch": learned}
-
-
-def step(
-    network: Network,
-    train: Examples,
-    places: Sequence[int],
-    pad: int,
-    class_weights: torch.Tensor,
-    optimizer: torch.optim.Optimizer,
-) -> None:
-    """Learn from one batch."""
-    device = next(network.parameters()).device
-    ids, mask = padded([train.rows[place] for place in places], pad, device)
-    labels = torch.tensor([train.labels[place] for place in places], device=device)
-    weights = torch.tensor([train.weights[place] for place in places], device=device)
-    with half(device):
-        logits = network(ids, mask)
-    losses = functional.cross_entropy(logits.float(), labels, class_weights, reduction="none")
-    loss = (losses * weights).sum() / (class_weights[labels] * weights).sum()
-    loss.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(network.parameters(), LONGEST_GRADIENT)
-    optimizer.step()
-    optimizer.zero_grad()
+    return {
+        "epochs": epoch,
+        "best_epoch": best_epoch,
+        "best_f1": max(best_f1, 0.0),
+        "f1_by_epoch": learned,
+        "packed": str(packed).lower(),
+        "micro_batch": memory.most,
+    }
 
 
 def groups(network: Network) -> list[dict[str, Any]]:
@@ -191,15 +142,3 @@ def macro_f1(network: Network, valid: Examples, plan: Plan) -> float:
             said[place] = answer
     classes = list(range(len(plan.class_weights)))
     return float(f1_score(valid.labels, said, labels=classes, average="macro", zero_division=0))
-
-
-def chance() -> dict[str, Any]:
-    """Give the state of torch's random numbers, on the processor and on GPUs."""
-    return {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()}
-
-
-def set_chance(state: Mapping[str, Any]) -> None:
-    """Put the state of torch's random numbers back."""
-    torch.set_rng_state(state["cpu"])
-    if len(state["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(state["cuda"])

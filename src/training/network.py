@@ -11,6 +11,9 @@ import torch
 from torch import nn
 
 from src.errors import UserError
+from src.pipeline.caller import cache_folder
+from src.training.packing import Packed, first_position, means, moved, pack
+from src.training.tokens import Tokens, gathered
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -18,7 +21,8 @@ if TYPE_CHECKING:
 
     from src.training.backbone import Backbone
 
-Rows = Sequence[Sequence[int]]  # the token ids of each text
+Rows = Sequence[Any]  # the token ids of each text: a list, or a row of `Tokens`
+AT_ONCE = 10_000  # texts that are cut into tokens together
 BUCKET = 50  # batches among whose entries neighbours of like length are sought
 
 
@@ -31,6 +35,13 @@ class Network(nn.Module):
         An encoder of transformers, with hidden states of length d.
     n_classes
         Outputs of the head; 0 for none.
+
+    Attributes
+    ----------
+    packs
+        Whether texts are read as one row without padding; None until it is known.
+    first
+        The position that a text's first token then has.
     """
 
     def __init__(self, backbone: Any, n_classes: int = 0) -> None:
@@ -39,6 +50,8 @@ class Network(nn.Module):
         self.dropout = nn.Dropout(0.1)
         size = backbone.config.hidden_size
         self.head = nn.Linear(size, n_classes) if n_classes else nn.Identity()
+        self.packs: bool | None = None
+        self.first = 0
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         """Answer token ids and mask, both `(n, T)`, with `(n, d)` or `(n, n_classes)`."""
@@ -46,6 +59,17 @@ class Network(nn.Module):
         hidden = found.last_hidden_state
         weight = attention_mask.unsqueeze(-1).to(hidden.dtype)
         pooled = (hidden * weight).sum(dim=1) / weight.sum(dim=1)
+        return cast(torch.Tensor, self.head(self.dropout(pooled)))
+
+    def packed(self, texts: Packed) -> torch.Tensor:
+        """Answer n texts of one row as `forward` answers them padded."""
+        found = self.backbone(
+            input_ids=texts.ids,
+            position_ids=texts.positions,
+            cu_seq_lens_q=texts.starts,
+            max_length_q=texts.longest,
+        )
+        pooled = means(found.last_hidden_state, texts.starts)
         return cast(torch.Tensor, self.head(self.dropout(pooled)))
 
     def take_head(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -118,12 +142,18 @@ def device_of(name: str) -> torch.device:
     return torch.device(chosen if name == "auto" else name)
 
 
-def encode(tokenizer: Tokenizer, texts: Sequence[str], max_tokens: int) -> list[list[int]]:
+def encode(tokenizer: Tokenizer, texts: Sequence[str], max_tokens: int) -> Tokens:
     """Give the first `max_tokens` token ids of each text, those of its ends included."""
     tokenizer.enable_truncation(max_tokens)
-    rows = [found.ids or [0] for found in tokenizer.encode_batch(list(texts))]
-    tokenizer.no_truncation()
-    return rows
+    found = (
+        cut.ids or [0]
+        for start in range(0, len(texts), AT_ONCE)
+        for cut in tokenizer.encode_batch(list(texts[start : start + AT_ONCE]))
+    )
+    try:
+        return gathered(found, cache_folder() / "training")
+    finally:
+        tokenizer.no_truncation()
 
 
 def bucketed(rows: Rows, batch_size: int, seed: str) -> list[list[int]]:
@@ -145,24 +175,78 @@ def bucketed(rows: Rows, batch_size: int, seed: str) -> list[list[int]]:
 
 def padded(rows: Rows, pad: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """Give ids and mask of a batch, both `(n, longest)`, int64."""
-    longest = max(map(len, rows))
-    ids = [[*row, *[pad] * (longest - len(row))] for row in rows]
-    mask = [[1] * len(row) + [0] * (longest - len(row)) for row in rows]
-    return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
+    both = np.zeros((2, len(rows), max(map(len, rows))), np.int64)
+    both[0] = pad
+    for place, row in enumerate(rows):
+        both[0, place, : len(row)], both[1, place, : len(row)] = row, 1
+    ids, mask = moved(torch.from_numpy(both), device)
+    return ids, mask
+
+
+def packs(network: Network, pad: int) -> bool:
+    """Tell whether texts are read as one row: on a GPU, where the backbone lets itself.
+
+    On a processor it saves nothing: batches of like length hold little padding.
+    """
+    if network.packs is None:
+        network.packs = next(network.parameters()).device.type == "cuda" and pack_it(network, pad)
+    return network.packs
+
+
+def pack_it(network: Network, pad: int) -> bool:
+    """Have texts read as one row from now on, wherever that is; False where it cannot be."""
+    first = first_position(network, pad)
+    network.packs, network.first = first is not None, first or 0
+    return network.packs
+
+
+def answered(
+    network: Network, rows: Rows, places: Sequence[int], pad: int, forward: Any = None
+) -> torch.Tensor:
+    """Answer some of the rows, `(n, d)`.
+
+    Parameters
+    ----------
+    forward
+        A compiled form of the network, or of its `packed` where texts are packed.
+    """
+    device = next(network.parameters()).device
+    if packs(network, pad):
+        row = pack(gathered(rows), places, network.first, pad, device)
+        return cast(torch.Tensor, (forward or network.packed)(row))
+    batch = padded([rows[place] for place in places], pad, device)
+    return cast(torch.Tensor, (forward or network)(*batch))
 
 
 def outputs(
     network: Network, rows: Rows, pad: int, batch_size: int
 ) -> Iterator[tuple[list[int], torch.Tensor]]:
-    """Answer all rows, the longest first, in batches: their places and their outputs, `(n, d)`."""
+    """Answer all rows, the longest first, in batches: their places and their outputs, `(n, d)`.
+
+    A GPU already reads the next batch while one is given; where it has too little memory, batches
+    become smaller.
+    """
     device = next(network.parameters()).device
+    if packs(network, pad):
+        rows = gathered(rows)
     order = sorted(range(len(rows)), key=lambda place: -len(rows[place]))
     network.eval()
-    with torch.inference_mode(), half(device):
-        for start in range(0, len(order), batch_size):
-            places = order[start : start + batch_size]
-            found = network(*padded([rows[place] for place in places], pad, device))
-            yield places, found.float().cpu()
+    start, last = 0, None
+    while start < len(order):
+        places = order[start : start + batch_size]
+        try:
+            with torch.inference_mode(), half(device):
+                found = answered(network, rows, places, pad)
+        except torch.OutOfMemoryError:
+            if batch_size == 1:
+                raise
+            batch_size = -(-batch_size // 2)
+            continue
+        if last:
+            yield last[0], last[1].float().cpu()
+        start, last = start + len(places), (places, found)
+    if last:
+        yield last[0], last[1].float().cpu()
 
 
 def half(device: torch.device) -> torch.autocast:

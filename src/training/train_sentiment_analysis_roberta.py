@@ -33,8 +33,15 @@ if TYPE_CHECKING:
 
 BLANKS = ("<mask>", "[MASK]", "<unk>", "[UNK]")  # what a tokenizer may have for it
 PROBES = 16  # validation texts on which the exported graph is held against the network
-CODE = ("finetuning.py", "network.py")  # an edit there makes another training
-PLACES = ("backbone", "download", "device")  # say where, not what
+CODE = (
+    "finetuning.py",
+    "memory.py",
+    "network.py",
+    "packing.py",
+    "tokens.py",
+)  # an edit there makes another training
+# They say where, and how it fits there, not what.
+PLACES = ("backbone", "download", "device", "micro_batch", "checkpointing")
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,15 @@ class RobertaParams:
     epochs: int = param(4, "Most passes over the training entries", low=1, high=1000)
     learning_rate: float = param(2e-5, "Highest learning rate", low=1e-8, high=1)
     batch_size: int = param(32, "Entries of a training step", low=1, high=4096)
+    micro_batch: int = param(
+        0, "Entries that are read at once; as many as fit if 0", low=0, high=4096, content=False
+    )
+    checkpointing: str = param(
+        "auto",
+        "Compute again instead of keeping, for less memory; auto if nothing fits else",
+        choices=("auto", "true", "false"),
+        content=False,
+    )
     max_tokens: int = param(128, "Tokens that are read at once", low=8, high=8192)
     patience: int = param(2, "Epochs without a better valid macro-F1 to stop after", low=1, high=99)
     balance: float = balance_param(searched=False)
@@ -131,8 +147,9 @@ def _fit(
     from src.training.checkpoint import Checkpoint
     from src.training.encoder import write_encoder
     from src.training.export import check_alike, choose, to_onnx
-    from src.training.finetuning import Examples, Plan, finetune
+    from src.training.finetuning import finetune
     from src.training.frozen import fit_head
+    from src.training.memory import Examples, Plan
     from src.training.network import Network, encode, load
 
     encoder, tokenizer, pad = load(found)
@@ -171,6 +188,8 @@ def _fit(
             seed,
             [weight[label] for label in LABELS],
             pad,
+            params.micro_batch,
+            params.checkpointing,
         )
         examples = Examples(rows, [LABELS.index(label) for label in labels], counts)
         probes = Examples(held_out, [LABELS.index(label) for label in truth], [1.0] * len(truth))
