@@ -277,7 +277,7 @@ def check_tracking(tracking_uri: str, address: str) -> None:
     Refused
         Jobs could not reach it.
     """
-    is_file = tracking_uri.startswith(("sqlite:", "file:", "/")) or "://" not in tracking_uri
+    is_file = tracking_uri.startswith(("sqlite:", "file:", "/", "."))
     if is_file and urlsplit(address).hostname not in HERE:
         raise Refused(
             "the tracking store is a file of this machine, which the Ray cluster cannot open.",
