@@ -86,6 +86,8 @@ class RayBackend(AbstractBackend):
         ------
         Refused
             Settings that cannot be used, or a cluster that cannot be reached.
+        ExecutionException
+            The job failed, where MLflow leaves it to the backend to wait.
         """
         settings = read_settings(backend_config)
         address = find_address(settings)
@@ -132,9 +134,10 @@ class RayBackend(AbstractBackend):
                 "Look at backend_config: its resources and runtime_env are Ray's own.",
             ) from error
         tell(f"Ray job {submission_id} at {address}")
+        job_run = RayJob(client, submission_id, run_id)
         if not backend_config.get(utils.PROJECT_SYNCHRONOUS, True):
-            tell(f"It goes on by itself: ray job logs --address {address} -f {submission_id}")
-        return RayJob(client, submission_id, run_id)
+            job_run.finish()  # `mlflow run` waits for no plugin: its runs would stay open
+        return job_run
 
 
 class RayJob(SubmittedRun):
@@ -192,14 +195,24 @@ class RayJob(SubmittedRun):
         said = last_words(self.logs if code else info.message or "")
         how = "was stopped" if info.status == "STOPPED" else "failed"
         how += f" with exit code {code}" if code else ""
-        self.close()
+        self.close("FAILED")
         raise ExecutionException(f"its Ray job {how}: {said}")
 
-    def close(self) -> None:
-        """Close the run of a job that came to no end of its own."""
+    def finish(self) -> None:
+        """Wait for the end and close the run; stops the job when interrupted."""
+        try:
+            self.wait()
+        except KeyboardInterrupt:
+            self.cancel()
+            self.close("KILLED")
+            raise
+        self.close("FINISHED")
+
+    def close(self, status: str) -> None:
+        """Close the run, where its step has not."""
         client = mlflow.MlflowClient()
         if client.get_run(self.run_id).info.status in ("RUNNING", "SCHEDULED"):
-            client.set_terminated(self.run_id, "FAILED")
+            client.set_terminated(self.run_id, status)
 
     def show(self) -> None:
         """Print what the job has said since this was last asked."""

@@ -245,10 +245,10 @@ class Cluster:
 
 @pytest.fixture
 def closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """No waiting, and notes of the runs that were closed."""
+    """No waiting, and how runs were closed."""
     found = list[str]()
     monkeypatch.setattr(backend.time, "sleep", lambda seconds: None)
-    monkeypatch.setattr(backend.RayJob, "close", lambda self: found.append(self.run_id))
+    monkeypatch.setattr(backend.RayJob, "close", lambda self, status: found.append(status))
     yield found
 
 
@@ -281,7 +281,7 @@ def test_how_a_job_failed_is_said(
     with pytest.raises(ExecutionException) as caught:
         backend.RayJob(cluster, "train-1", "1").wait()
     assert said in str(caught.value)
-    assert closed == ["1"]
+    assert closed == ["FAILED"]
 
 
 def test_a_cluster_that_is_lost_for_long_leaves_the_run_to_its_job(
@@ -302,6 +302,22 @@ def test_a_job_that_is_cancelled_is_waited_for_but_not_for_ever(
     assert list(cluster.answers) == []
     monkeypatch.setattr(backend, "STOP_SECONDS", -backend.CONNECT_SECONDS)
     backend.RayJob(Cluster(), "train-1", "1").cancel()
+
+
+def test_a_job_that_mlflow_does_not_wait_for_is_waited_for(
+    closed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend.RayJob(Cluster("RUNNING", "SUCCEEDED"), "train-1", "1").finish()
+    cluster = Cluster("RUNNING", "STOPPED")
+
+    def interrupt(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(backend.time, "sleep", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        backend.RayJob(cluster, "train-1", "1").finish()
+    assert cluster.stopped == ["train-1"]
+    assert closed == ["FINISHED", "KILLED"]
 
 
 @pytest.mark.parametrize(
