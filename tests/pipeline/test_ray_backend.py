@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tomllib
@@ -20,6 +21,12 @@ from tests.fakes import COPIED, PROJECT, copy_project
 from tools.serve import free_port
 
 pytestmark = pytest.mark.unit
+
+
+@pytest.fixture(autouse=True)
+def no_other_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS"):
+        monkeypatch.delenv(name, raising=False)
 
 
 def declared(folder: str) -> Any:
@@ -54,6 +61,17 @@ def test_a_setting_that_cannot_be_meant_is_refused(given: dict[str, Any], said: 
         backend.read_settings(given)
 
 
+def test_the_settings_on_the_page_can_be_meant() -> None:
+    page = (PROJECT / "docs" / "backends.md").read_text(encoding="utf-8")
+    section = page.partition("## Ray\n")[2].partition("\n## ")[0]
+    shown = json.loads(section.partition("```json\n")[2].partition("```")[0])
+    settings = backend.read_settings(shown)
+    assert backend.find_address(settings) == "http://head.internal:8265"
+    backend.refuse_secrets(job(**settings["runtime_env"]))
+    for name in backend.RESOURCES:
+        assert name in section
+
+
 def test_what_mlflow_adds_to_the_settings_is_left_out() -> None:
     added = {"ENV_MANAGER": "local", "SYNCHRONOUS": True, "STORAGE_DIR": None, "build_image": False}
     assert backend.read_settings({"address": "http://head:8265", **added}) == {
@@ -63,8 +81,6 @@ def test_what_mlflow_adds_to_the_settings_is_left_out() -> None:
 
 @pytest.mark.parametrize("named", ["", "auto", "head:8265", "ray://head:10001"])
 def test_an_address_is_that_of_a_dashboard(named: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    monkeypatch.delenv("RAY_API_SERVER_ADDRESS", raising=False)
     with pytest.raises(backend.Refused, match="http://<head node>:8265"):
         backend.find_address({"address": named})
     with pytest.raises(backend.Refused) as caught:

@@ -147,8 +147,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             folder,
             RAY_USAGE_STATS_ENABLED="0",
             RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0",  # else it takes another address of this machine
-            RAY_enable_metrics_collection="0",
-            RAY_DISABLE_METRICS="1",
         )
 
         def ready() -> bool:
@@ -214,7 +212,7 @@ def test_a_step_that_fails_on_ray_says_why_here_and_quotes_no_entry_there(site: 
     assert said in done.stderr
     job = site.jobs()[0]
     assert (job["status"], job["driver_exit_code"]) == ("FAILED", 1)
-    assert "Traceback" in site.logs(job) or "train_broken.py" in site.logs(job)
+    assert "train_broken.py" in site.logs(job)
     assert "Today was" not in site.logs(job) + json.dumps(job)
     assert site.trained()[0].info.status == "FAILED"
 
@@ -241,7 +239,7 @@ def test_a_driver_that_is_stopped_stops_its_job(site: Site) -> None:
     finally:
         driver.kill()
     assert driver.returncode == 128 + signal.SIGTERM, said
-    assert site.jobs()[0]["status"] == "STOPPED"
+    wait_until(lambda: site.jobs()[0]["status"] == "STOPPED", "its job went on")
     assert site.trained()[0].info.status == "KILLED"
 
 
