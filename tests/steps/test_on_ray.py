@@ -206,14 +206,18 @@ def test_a_model_trained_on_ray_is_the_one_trained_here(site: Site) -> None:
 
 
 def test_a_step_that_fails_on_ray_says_why_here_and_quotes_no_entry_there(site: Site) -> None:
-    done = site.run(*site.main(family="broken"))
-    assert done.returncode == 2, done.stdout + done.stderr
-    said = "train sentiment failed: ValueError at src/training/train_broken.py:5"
+    splits = site.trained()[0].data.params["splits"]
+    settings = site.project.parent / "ray.json"
+    words = ("run", ".", "-e", "train", "-b", "ray", "--backend-config", str(settings))
+    more = ("-P", "model=sentiment", "-P", "family=broken", "-P", f"splits={splits}")
+    done = site.run("-m", "mlflow", *words, *more)
+    assert done.returncode == 1, done.stderr
+    said = "its Ray job failed with exit code 1: ValueError at src/training/train_broken.py:5"
     assert said in done.stderr
     job = site.jobs()[0]
     assert (job["status"], job["driver_exit_code"]) == ("FAILED", 1)
     assert "train_broken.py" in site.logs(job)
-    assert "Today was" not in site.logs(job) + json.dumps(job)
+    assert "Today was" not in site.logs(job) + json.dumps(job) + done.stderr
     assert site.trained()[0].info.status == "FAILED"
 
 
@@ -241,16 +245,3 @@ def test_a_driver_that_is_stopped_stops_its_job(site: Site) -> None:
     assert driver.returncode == 128 + signal.SIGTERM, said
     wait_until(lambda: site.jobs()[0]["status"] == "STOPPED", "its job went on")
     assert site.trained()[0].info.status == "KILLED"
-
-
-def test_mlflow_run_waits_for_a_step_that_it_submits(site: Site) -> None:
-    splits = site.trained()[0].data.params["splits"]
-    settings = site.project.parent / "ray.json"
-    words = ("run", ".", "-e", "train", "-b", "ray", "--backend-config", str(settings))
-    more = ("-P", "model=sentiment", "-P", "family=example", "-P", f"splits={splits}")
-    done = site.run("-m", "mlflow", *words, *more)
-    assert done.returncode == 0, done.stderr
-    assert site.jobs()[0]["status"] == "SUCCEEDED"
-    # What was trained before is reused there as well, and its run is closed all the same.
-    assert "train               reuse" in done.stderr
-    assert site.trained()[0].info.status == "FINISHED"
