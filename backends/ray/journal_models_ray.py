@@ -98,6 +98,14 @@ class RayBackend(AbstractBackend):
         command = project.get_entry_point(entry_point).compute_command(params, None)
         secrets_file = settings.get("secrets_file", "")
         runtime_env = read_runtime_env(settings.get("runtime_env", {}))
+        told = {
+            "MLFLOW_TRACKING_URI": without_password(tracking_uri),
+            "MLFLOW_EXPERIMENT_ID": str(experiment_id),
+            "PIPELINE_OUTPUT_IS_SHARED": "true",  # Ray keeps it: errors are not to quote entries
+            "RAY_JOB_STOP_WAIT_TIME_S": str(STOP_SECONDS),
+            **runtime_env.get("env_vars", {}),
+        }
+        runtime_env["env_vars"] = told
         job = {
             "entrypoint": shell_command(command, secrets_file),
             "runtime_env": runtime_env,
@@ -108,14 +116,7 @@ class RayBackend(AbstractBackend):
             None, project_uri, experiment_id, folder, version, entry_point, params
         )
         run_id = str(run.info.run_id)
-        runtime_env["env_vars"] = {
-            "MLFLOW_TRACKING_URI": without_password(tracking_uri),
-            "PIPELINE_OUTPUT_IS_SHARED": "true",  # Ray keeps it: errors are not to quote entries
-            "RAY_JOB_STOP_WAIT_TIME_S": str(STOP_SECONDS),
-            **runtime_env.get("env_vars", {}),
-            "MLFLOW_EXPERIMENT_ID": str(experiment_id),
-            "MLFLOW_RUN_ID": run_id,
-        }
+        told["MLFLOW_RUN_ID"] = run_id
         submission_id = f"{entry_point}-{run_id}"
         try:
             with tempfile.TemporaryDirectory() as packed:

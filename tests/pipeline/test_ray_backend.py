@@ -120,6 +120,7 @@ def test_a_store_that_is_a_file_here_is_none_for_other_machines(
         job(env_vars={"AWS_SECRET_ACCESS_KEY": "not-to-be-seen"}),
         job(env_vars={"HF_TOKEN": "not-to-be-seen"}),
         job(env_vars={"JOURNAL_PSEUDONYM_KEY": "not-to-be-seen"}),
+        job(env_vars={"MLFLOW_TRACKING_URI": "postgresql://db/m?password=not-to-be-seen"}),
         job(env_vars={"SOURCE": "postgresql://anna:not-to-be-seen@db/journal"}),
         job("python -m steps ingest --source postgresql://anna:not-to-be-seen@db/journal"),
         job("python -m steps ingest --source 'postgresql://db/j?user=a&password=not-to-be-seen'"),
