@@ -36,6 +36,7 @@ FAMILIES = (
 LOCAL = ("ingest local", "split local", *(f"train {name}" for name in FAMILIES))
 SCORES = ("score bare", "score local 1", "score local 2")
 SPARK = ("ingest spark", "split spark", "score spark 2", "score plain-spark")
+DASK = ("score plain-dask",)
 MASTER = "local[2]"
 AT_ONCE = 32_768
 RATIO_AT, RATIO, SPEEDUP, MEGABYTES = 1_000_000, 1.3, 1.8, 1_536.0  # the bars
@@ -60,6 +61,8 @@ def child(what: str, home: Path) -> None:
         bare(home)
     elif what == "score plain-spark":
         plain_spark(home)
+    elif what == "score plain-dask":
+        plain_dask(home)
     else:
         from src.engines import opened
 
@@ -198,6 +201,34 @@ def plain_spark(home: Path) -> None:
     named.mapInPandas(ask, kinds).write.parquet(str(home / "scores"))
 
 
+def plain_dask(home: Path) -> None:
+    """Let two processes of Dask read, ask the model and write, with nothing of ours."""
+    import dask.dataframe as dd
+    import pyarrow as pa
+
+    model = str(home / "model")
+
+    def ask(frame: Any) -> Any:
+        import mlflow.pyfunc
+
+        loaded = mlflow.pyfunc.load_model(model)
+        return table_of(frame, loaded.predict(frame[["text"]]))
+
+    strings, numbers = pa.list_(pa.string()), pa.list_(pa.float64())
+    kinds = {"id": pa.int64(), "topics": strings, "topic_ids": pa.list_(pa.int64())}
+    meta = {"id": "int64", "topics": object, "topic_ids": object, "confidences": object}
+    rows = dd.read_parquet(
+        home / "e.parquet", columns=["id", "journal_text"], split_row_groups=True
+    )
+    named = rows.rename(columns={"journal_text": "text"}).map_partitions(ask, meta=meta)
+    named.to_parquet(
+        home / "scores",
+        write_index=False,
+        schema=pa.schema({**kinds, "confidences": numbers}),
+        compute_kwargs={"scheduler": "processes", "num_workers": 2},
+    )
+
+
 MADE = {"ingest": "entries", "split": "splits", "train": "fitted", "score": "scores"}
 
 
@@ -295,7 +326,8 @@ def page(kept: dict[str, Any]) -> str:
         "process of its own, with one thread a process; `privacy=off`, `languages=any`. `score` "
         "asks a topics model (family nmf); `bare` is a loop of pandas and that model: read, "
         "predict, write, no ids, pseudonyms, marks, checks or resuming; `plain-spark` is the same "
-        f"by `mapInPandas`; Spark has `{MASTER}`. One run a cell. CPU is that of all processes; so "
+        f"by `mapInPandas`, `plain-dask` by `map_partitions` of two processes, where Dask is "
+        f"installed; Spark has `{MASTER}`. One run a cell. CPU is that of all processes; so "
         "is memory, where shared pages count in each. Slope is the power of the number of entries "
         "in CPU seconds (log-log fit over all sizes). A row marked ~ was not run, or was stopped "
         f"after {MOST_SECONDS // 60} minutes: its figures go on from the largest size measured, "
@@ -402,6 +434,8 @@ def main() -> None:
         names = [*LOCAL, *SCORES]
         if find_spec("pyspark") and shutil.which("java"):
             names += SPARK
+        if find_spec("dask"):
+            names += DASK
         for size in sizes:
             home = prepared(folder, size)
             kept["input"] = (home / "e.parquet").stat().st_size / size

@@ -14,7 +14,7 @@ from typing import Any
 
 from src.errors import UserError
 from src.pipeline.caller import caller_folder
-from src.pipeline.step import nearest
+from src.pipeline.step import ROOT, nearest
 
 LOCAL = "local"
 OWN = (LOCAL, "databricks", "kubernetes")  # what MLflow knows without a plugin
@@ -57,7 +57,10 @@ def read_backends(typed: str, config: str, steps: Iterable[str]) -> dict[str, Ba
             raise UserError(f"backend={word}: unknown step {step!r}.", nearest(step, names))
         known = {*OWN, *(found.name for found in entry_points(group="mlflow.project_backend"))}
         if backend not in known:
-            raise UserError(f"unknown backend {backend!r}.", nearest(backend, known))
+            hint = nearest(backend, known)
+            if (ROOT / "backends" / backend / "pyproject.toml").exists():
+                hint = f"Install it: uv pip install ./backends/{backend} -c requirements.txt"
+            raise UserError(f"unknown backend {backend!r}.", hint)
         if mark:
             chosen[step] = backend
         else:

@@ -38,6 +38,7 @@ from src.pipeline.stopping import DRIVER, Stopped, stoppable
 DONE, FAILED, MISTAKE, REFUSED, INTERRUPTED = 0, 1, 2, 3, 130
 HELP = {"--help", "-h"}
 QUIET, VERBOSE = {"--quiet", "-q"}, {"--verbose", "-v"}
+SHARED = "PIPELINE_OUTPUT_IS_SHARED"  # a cluster keeps what jobs print, and shows it
 FLAGS = HELP | QUIET | VERBOSE | {"--json"}
 
 
@@ -105,10 +106,17 @@ def dispatch(arguments: Sequence[str]) -> int:
             complain(known_fault, as_json)
             note_failure(error, ["steps", *arguments])
             return MISTAKE
-        console.alarm(traceback.format_exc().rstrip())
+        console.alarm(trace_of(error))
         complain(UserError(one_line(error)), as_json)
         note_failure(error, ["steps", *arguments])
         return FAILED
+
+
+def trace_of(error: Exception) -> str:
+    """Show where an error comes from; not what it quotes where others may read what is printed."""
+    if os.environ.get(SHARED):
+        return "".join(traceback.format_tb(error.__traceback__)).rstrip()
+    return "".join(traceback.format_exception(error)).rstrip()
 
 
 def complain(error: UserError, as_json: bool) -> None:

@@ -307,8 +307,11 @@ class Store:
                     backend=backend.name,
                     backend_config=dict(backend.config),
                 )
-        except ExecutionException:
-            self._close_child(step, "", "its process was killed, or ran out of memory")
+        except ExecutionException as error:
+            reason, hint = getattr(error, "reason", ""), getattr(error, "hint", "")
+            if reason:  # a backend of ours has started nothing and says what to do
+                raise UserError(f"{title}: {reason}", hint) from error
+            self._close_child(step, "", why_failed(error))
             return False
         except KeyboardInterrupt as error:
             self._close_child(step, "KILLED", str(error) or "interrupted")
@@ -418,6 +421,13 @@ class Store:
         """Read the key of the step that ran below a parent, if it came that far."""
         runs = self._below(parent_id, step)
         return next((read_key(run.data.tags) for run in runs if STEP in run.data.tags), None)
+
+
+def why_failed(error: ExecutionException) -> str:
+    """Say what a backend says of a step's end; MLflow itself says only that it failed."""
+    said = str(error)
+    is_mlflow = said.startswith("Run (ID")
+    return "its process was killed, or ran out of memory" if is_mlflow else said
 
 
 def close_open(why: str) -> None:
