@@ -12,6 +12,7 @@ from src.training.checkpoint import Checkpoint
 from src.training.memory import Examples, Memory, Plan, chance, set_chance
 from src.training.network import Network, bucketed, outputs, packs
 from src.training.pace import Pace
+from src.training.together import Share
 
 WARM_UP = (
     0.06  # share of all steps in which the rate rises, as RoBERTa was tuned (Liu et al., 2019)
@@ -27,13 +28,20 @@ def finetune(
     plan: Plan,
     checkpoint: Checkpoint,
     say: Callable[[str], None],
+    share: Share | None = None,
 ) -> dict[str, float | int | str]:
     """Train a network where it lies, and leave it with the weights of its best epoch.
 
     AdamW with a rate that rises, then falls to zero. Best is the highest macro-F1 on the
     validation texts; without any, the last epoch. On a processor a training that goes on from a
     checkpoint ends with the same bits as one that was not disturbed. A batch is read in pieces
-    where the device has too little memory for all of it: the step is the same up to rounding.
+    where the device has too little memory for all of it, or by several processes, each its share:
+    the step is the same up to rounding.
+
+    Parameters
+    ----------
+    share
+        What this process does of the work; all of it if left out.
 
     Returns
     -------
@@ -46,6 +54,7 @@ def finetune(
         The device has too little memory for a single text.
     """
     device = next(network.parameters()).device
+    share = share or Share()
     packed = packs(network, plan.pad)
     memory = Memory(network, train, plan)
     optimizer = torch.optim.AdamW(
@@ -63,38 +72,39 @@ def finetune(
         network.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])
         schedule.load_state_dict(state["schedule"])
-        set_chance(state["chance"])
+        set_chance(state["chance"][share.rank])
         say(f"roberta: going on after epoch {epoch} of {plan.epochs}")
     pace = Pace(say, plan.epochs * len(train.rows), epoch * len(train.rows))
     while epoch < plan.epochs and epoch - best_epoch < plan.patience:
         epoch += 1
         network.train()
         for places in bucketed(train.rows, plan.batch_size, f"{plan.seed} {epoch}"):
-            memory.learn(places, class_weights)
+            memory.learn(places, class_weights, share)
+            share.add_up(network)
             nn.utils.clip_grad_norm_(network.parameters(), LONGEST_GRADIENT)
             optimizer.step()
             optimizer.zero_grad()
             schedule.step()
             pace.count(len(places), f"roberta: epoch {epoch} of {plan.epochs}")
-        f1 = macro_f1(network, valid, plan)
+        f1 = share.agreed(lambda: macro_f1(network, valid, plan))
         by_epoch.append(f1)
         pace.tell(f"roberta: epoch {epoch} of {plan.epochs}, valid macro-F1 {max(f1, 0):.3f}")
         if f1 > best_f1 or not valid.rows:
             best_epoch, best_f1 = epoch, f1
             best = {name: value.cpu().clone() for name, value in network.state_dict().items()}
-        checkpoint.save(
-            {
-                "epoch": epoch,
-                "best_epoch": best_epoch,
-                "best_f1": best_f1,
-                "best": best,
-                "by_epoch": by_epoch,
-                "network": network.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "schedule": schedule.state_dict(),
-                "chance": chance(),
-            }
-        )
+        state = {
+            "epoch": epoch,
+            "best_epoch": best_epoch,
+            "best_f1": best_f1,
+            "best": best,
+            "by_epoch": by_epoch,
+            "network": network.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "schedule": schedule.state_dict(),
+            "chance": share.gathered(chance()),
+        }
+        if share.first:
+            checkpoint.save(state)
     network.load_state_dict(best)
     learned = " ".join(f"{f1:.4f}" for f1 in by_epoch) if valid.rows else ""
     return {

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from src.errors import UserError
 from src.training.network import Network, Rows, answered, half
+from src.training.together import Share
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,10 @@ class Memory:
         self.network.zero_grad()
         set_chance(chance_before)
 
-    def learn(self, places: Sequence[int], class_weights: torch.Tensor) -> None:
-        """Add up the gradients of a batch's loss, a piece at a time.
+    def learn(
+        self, batch: Sequence[int], class_weights: torch.Tensor, share: Share | None = None
+    ) -> None:
+        """Add up the gradients of a share of a batch's loss, a piece at a time.
 
         Raises
         ------
@@ -90,10 +93,14 @@ class Memory:
             Not even one text fits.
         """
         device = class_weights.device
-        labels = torch.tensor([self.train.labels[place] for place in places], device=device)
-        own = torch.tensor([self.train.weights[place] for place in places], device=device)
-        # What a text counts in the batch: pieces of it know nothing of each other.
-        counts = own / (class_weights[labels] * own).sum()
+        labels, own = (
+            torch.tensor([values[place] for place in batch], device=device)
+            for values in (self.train.labels, self.train.weights)
+        )
+        total = (class_weights[labels] * own).sum()  # of the whole batch, whoever reads it
+        mine = (share or Share()).part(range(len(batch)))
+        places = [batch[i] for i in mine]
+        labels, counts = labels[list(mine)], own[list(mine)] / total
         state = chance()
         while True:
             try:

@@ -33,12 +33,8 @@ if TYPE_CHECKING:
 
 BLANKS = ("<mask>", "[MASK]", "<unk>", "[UNK]")  # what a tokenizer may have for it
 PROBES = 16  # validation texts on which the exported graph is held against the network
-CODE = (
-    "finetuning.py",
-    "memory.py",
-    "network.py",
-    "packing.py",
-    "tokens.py",
+CODE = tuple(
+    f"{name}.py" for name in ("finetuning", "memory", "network", "packing", "together", "tokens")
 )  # an edit there makes another training
 # They say where, and how it fits there, not what.
 PLACES = ("backbone", "download", "device", "micro_batch", "checkpointing")
@@ -68,6 +64,13 @@ class RobertaParams:
         "auto",
         "Compute again instead of keeping, for less memory; auto if nothing fits else",
         choices=("auto", "true", "false"),
+        content=False,
+    )
+    processes: int = param(
+        1,
+        "Processes that train together here; one for each GPU if 0",
+        low=0,
+        high=64,
         content=False,
     )
     max_tokens: int = param(128, "Tokens that are read at once", low=8, high=8192)
@@ -151,6 +154,7 @@ def _fit(
     from src.training.frozen import fit_head
     from src.training.memory import Examples, Plan
     from src.training.network import Network, encode, load
+    from src.training.together import finetune_together, processes_of
 
     encoder, tokenizer, pad = load(found)
     (texts, labels, counts), (others, truth) = learned, labelled(valid)
@@ -193,7 +197,9 @@ def _fit(
         )
         examples = Examples(rows, [LABELS.index(label) for label in labels], counts)
         probes = Examples(held_out, [LABELS.index(label) for label in truth], [1.0] * len(truth))
-        facts |= finetune(network, examples, probes, plan, checkpoint, progress)
+        job = (network, examples, probes, plan, checkpoint, progress)
+        processes = processes_of(params.processes, device)
+        facts |= finetune(*job) if processes == 1 else finetune_together(processes, *job)
         weights, intercept = network.take_head()  # a student also learns from what it read
     progress("roberta: exporting to ONNX")
     onnx = to_onnx(network, params.max_tokens)
