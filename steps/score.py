@@ -62,7 +62,8 @@ def run(context: Context) -> None:
     from src.scoring.earlier import Earlier
     from src.scoring.entries import in_parts
     from src.scoring.parts import Work
-    from src.scoring.score import processors, score
+    from src.scoring.processes import processors
+    from src.scoring.score import score
 
     params, start = context.params, time.monotonic()
     ((source, own),) = context.parts
@@ -110,7 +111,7 @@ def run(context: Context) -> None:
         if reading.digest:
             context.read["source"] = reading.digest
         note(context, version, entries, records, found, time.monotonic() - start)
-        context.keep("scores")
+        context.keep("scores", work.content.hexdigest())
         work.remove()
 
 
@@ -257,6 +258,14 @@ def check(params: ScoreParams) -> None:
         read_words(Path(located(params).forget))
 
 
+def ahead(params: ScoreParams) -> None:
+    """Let what the processes that answer have to import be imported meanwhile."""
+    from src.scoring.processes import begin, processors
+
+    if params.engine == engines.LOCAL and (params.workers or processors()) > 1:
+        begin()
+
+
 ENTRY = Step(
     "score",
     "Answer every entry of a source with a registered version",
@@ -266,6 +275,7 @@ ENTRY = Step(
     parts=parts,
     check=check,
     outside=outside,
+    ahead=ahead,
     holds=nothing_left,
     chained=False,
     group="model",

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from src.data.schema import tables_digest
 from src.errors import UserError
 from src.scoring import parts as module
 from src.scoring.answering import Answering
@@ -52,6 +53,7 @@ def scored(
         past = Earlier(earlier, model.task) if earlier else None
         records, found = score(cut(rows), answering, work, 1, past, stop)
         work.hand_over(records, out)
+        assert work.content.hexdigest() == tables_digest(out)
         if remove:
             work.remove()
     return table(out, model.task), records, found

@@ -26,6 +26,7 @@ from src.pipeline.code import Reached
 from src.pipeline.execute import Context, execute
 from src.pipeline.step import all_steps
 from src.registry import Version
+from src.scoring import processes
 from src.scoring.scores import artifact
 from steps.score import ENTRY, wanted
 from tests.fakes import PROJECT, FakeStore, environment, made_up_entries, tracking, write_csv
@@ -238,6 +239,17 @@ def test_a_model_of_something_else_is_refused_before_anything_is_scored(
         go(store, file)
     with pytest.raises(UserError, match="version=newest is no version"):
         ENTRY.check(ENTRY.params(version="newest"))
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(("workers", "begun"), [(1, 0), (3, 1)])
+def test_processes_begin_ahead_where_several_are_to_answer(
+    monkeypatch: pytest.MonkeyPatch, workers: int, begun: int
+) -> None:
+    found = list[int]()
+    monkeypatch.setattr(processes, "begin", lambda: found.append(1))
+    ENTRY.ahead(ENTRY.params(workers=workers))
+    assert len(found) == begun
 
 
 KILLED = """
