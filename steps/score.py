@@ -18,7 +18,7 @@ from src.errors import UserError
 from src.forgetting import known
 from src.pipeline.execute import Context
 from src.pipeline.step import Step, nearest, param
-from src.registry import LATEST, STAGES
+from src.registry import LATEST, meant
 from src.training.family import TASKS
 from steps.ingest import located, nothing_left, parts, progress
 
@@ -250,7 +250,7 @@ def outside(params: ScoreParams, inputs: Mapping[str, str]) -> dict[str, str]:
 def check(params: ScoreParams) -> None:
     """Check the form of the version, the engine, and that who is to be forgotten is named."""
     engines.check(params)
-    if params.version not in (LATEST, *STAGES) and not params.version.isdigit():
+    if not meant(params.version):
         raise UserError(
             f"version={params.version} is no version.", "latest, Production, Staging or a number"
         )

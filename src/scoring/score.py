@@ -70,8 +70,7 @@ def score(
             else:
                 carried = None
                 if earlier is not None:
-                    marks = list(text_marks(batch["text"], answering.key))
-                    carried = earlier.carried(batch, marks)
+                    carried = earlier.carried(batch, text_marks(batch["text"], answering.key))
                 waiting.append(submit(number, batch, carried))
             while len(waiting) >= most:
                 take()
