@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from multiprocessing.context import BaseContext
 
+from src.pipeline.temporary import ours
+
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+AFTER_THEIRS = -200  # what multiprocessing made in there goes at -100
 NEEDED = ("mlflow.pyfunc", "src.scoring.answering")
 
 
@@ -26,15 +32,32 @@ def begin() -> BaseContext:
     It is a process that imports what they need, while this one goes on, and is copied for each.
     A copy of this process itself could hold locks of threads that are not in it.
     """
+    spawn = multiprocessing.get_context("spawn")
     if sys.platform != "linux":  # elsewhere copies of what is loaded are not safe
-        return multiprocessing.get_context("spawn")
+        return spawn
     from multiprocessing.forkserver import ensure_running
 
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(NEEDED))
-    with one_thread():
-        ensure_running()
+    before, tempfile.tempdir = tempfile.tempdir, _place()
+    try:
+        with one_thread():
+            ensure_running()
+    except OSError:  # a socket's path has some hundred characters at most
+        return spawn
+    finally:
+        tempfile.tempdir = before
     return context
+
+
+@cache
+def _place() -> str:
+    """Make the folder of its socket: the next run removes it where this one is killed."""
+    from multiprocessing.util import Finalize
+
+    made = tempfile.mkdtemp(prefix=ours())
+    Finalize(None, shutil.rmtree, (made, True), exitpriority=AFTER_THEIRS)
+    return made
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -250,6 +251,20 @@ def test_processes_begin_ahead_where_several_are_to_answer(
     monkeypatch.setattr(processes, "begin", lambda: found.append(1))
     ENTRY.ahead(ENTRY.params(workers=workers))
     assert len(found) == begun
+
+
+@pytest.mark.unit
+def test_processes_are_started_anew_where_a_socket_has_no_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_room() -> None:
+        raise OSError("AF_UNIX path too long")
+
+    monkeypatch.setattr("multiprocessing.forkserver.ensure_running", no_room)
+    before = tempfile.gettempdir(), {name: os.environ.get(name) for name in processes.THREADS}
+    assert processes.begin().get_start_method() == "spawn"
+    after = tempfile.gettempdir(), {name: os.environ.get(name) for name in processes.THREADS}
+    assert after == before
 
 
 KILLED = """
