@@ -381,9 +381,15 @@ def medians(found: dict[str, dict[str, list[Figures | None]]]) -> Cells:
     return cells
 
 
+def in_order(cells: tuple[str, Any]) -> int:
+    """Say where a row stands: as it is measured in, others last."""
+    names = (*LOCAL, *SCORES, *SPARK)
+    return names.index(cells[0]) if cells[0] in names else len(names)
+
+
 def page(kept: dict[str, Any]) -> str:
     """Write what was measured, the bars and the plan."""
-    found = medians(kept["found"])
+    found = dict(sorted(medians(kept["found"]).items(), key=in_order))
     stopped = {
         what: {int(size) for size, rounds in sizes.items() if None in rounds}
         for what, sizes in kept["found"].items()
