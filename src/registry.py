@@ -267,8 +267,24 @@ def register(name: str, model_uri: str, tags: Mapping[str, str], card: str) -> V
     return version
 
 
+def meant(wanted: str) -> str:
+    """Say what a version is called by: `latest`, a stage or its alias, a number; empty if nothing.
+
+    Examples
+    --------
+    >>> meant("production"), meant("challenger"), meant("Latest"), meant("03"), meant("newest")
+    ('Production', 'Staging', 'latest', '3', '')
+    """
+    if wanted.isascii() and wanted.isdecimal():
+        return str(int(wanted))
+    word = wanted.lower()
+    by_alias = {alias: stage for stage, alias in ALIASES.items()}
+    stage = by_alias.get(word, word.capitalize())
+    return stage if stage in STAGES else LATEST if word == LATEST else ""
+
+
 def resolved(name: str, wanted: str) -> Version:
-    """Find a version by its number, its stage or alias, or as `latest`.
+    """Find a version by what `meant` knows it by.
 
     Raises
     ------
@@ -277,15 +293,8 @@ def resolved(name: str, wanted: str) -> Version:
     """
     from src.training.family import TASKS
 
-    known = versions(name)
-    by_alias = {alias: stage for stage, alias in ALIASES.items()}
-    stage = by_alias.get(wanted, wanted.capitalize())
-    if wanted == LATEST:
-        fits = known
-    elif stage in STAGES:
-        fits = [version for version in known if version.stage == stage]
-    else:
-        fits = [version for version in known if str(version.number) == wanted]
+    known, called = versions(name), meant(wanted)
+    fits = [v for v in known if called in (LATEST, v.stage, str(v.number))]
     if fits:
         return fits[0]
     if not known:

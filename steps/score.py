@@ -18,7 +18,7 @@ from src.errors import UserError
 from src.forgetting import known
 from src.pipeline.execute import Context
 from src.pipeline.step import Step, nearest, param
-from src.registry import LATEST, STAGES
+from src.registry import LATEST, meant
 from src.training.family import TASKS
 from steps.ingest import located, nothing_left, parts, progress
 
@@ -62,7 +62,8 @@ def run(context: Context) -> None:
     from src.scoring.earlier import Earlier
     from src.scoring.entries import in_parts
     from src.scoring.parts import Work
-    from src.scoring.score import processors, score
+    from src.scoring.processes import processors
+    from src.scoring.score import score
 
     params, start = context.params, time.monotonic()
     ((source, own),) = context.parts
@@ -110,7 +111,7 @@ def run(context: Context) -> None:
         if reading.digest:
             context.read["source"] = reading.digest
         note(context, version, entries, records, found, time.monotonic() - start)
-        context.keep("scores")
+        context.keep("scores", work.content.hexdigest())
         work.remove()
 
 
@@ -249,12 +250,20 @@ def outside(params: ScoreParams, inputs: Mapping[str, str]) -> dict[str, str]:
 def check(params: ScoreParams) -> None:
     """Check the form of the version, the engine, and that who is to be forgotten is named."""
     engines.check(params)
-    if params.version not in (LATEST, *STAGES) and not params.version.isdigit():
+    if not meant(params.version):
         raise UserError(
             f"version={params.version} is no version.", "latest, Production, Staging or a number"
         )
     if params.forget:
         read_words(Path(located(params).forget))
+
+
+def ahead(params: ScoreParams) -> None:
+    """Let what the processes that answer have to import be imported meanwhile."""
+    from src.scoring.processes import begin, processors
+
+    if params.engine == engines.LOCAL and (params.workers or processors()) > 1:
+        begin()
 
 
 ENTRY = Step(
@@ -266,6 +275,7 @@ ENTRY = Step(
     parts=parts,
     check=check,
     outside=outside,
+    ahead=ahead,
     holds=nothing_left,
     chained=False,
     group="model",

@@ -183,21 +183,37 @@ class _File:
             self.partial.unlink()
 
 
-def tables_digest(path: Path) -> str:
-    """Digest the content of a parquet file, or of all in a folder as one table.
+class FilesDigest:
+    """The digest of parquet files that are taken in one after the other, as one table.
 
     The same rows give the same digest however they are cut into files, row groups and chunks,
     compressed and described; the order of rows, the schema and nulls count. Authors count by the
     order of their first entries, not by their pseudonyms.
     """
-    digest: Digest | None = None
-    for batch in _stored(path):
-        digest = digest or Digest(batch.schema)
-        if not batch.schema.equals(digest.schema):
-            raise UserError(f"the files in {path.name} have different columns.")
-        digest.update(batch)
-    if digest is None:
-        digest = Digest(pq.read_schema(_files(path)[0]))
+
+    def __init__(self) -> None:
+        self._files = list[Path]()
+        self._digest: Digest | None = None
+
+    def add(self, file: Path) -> None:
+        """Take in the next file."""
+        self._files.append(file)
+        for batch in _stored(file):
+            self._digest = self._digest or Digest(batch.schema)
+            if not batch.schema.equals(self._digest.schema):
+                raise UserError(f"{file.name} has other columns than {self._files[0].name}.")
+            self._digest.update(batch)
+
+    def hexdigest(self) -> str:
+        """Give 64 hex digits, once a file was taken in."""
+        return (self._digest or Digest(pq.read_schema(self._files[0]))).hexdigest()
+
+
+def tables_digest(path: Path) -> str:
+    """Digest the content of a parquet file, or of all in a folder as one table."""
+    digest = FilesDigest()
+    for file in _files(path):
+        digest.add(file)
     return digest.hexdigest()
 
 

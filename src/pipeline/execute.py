@@ -153,17 +153,17 @@ class Context:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
-    def keep(self, name: str) -> None:
-        """Seal an artifact more than the step always writes, which lies at `output(name)`."""
-        self.made[name] = self.uploaded(name)
+    def keep(self, name: str, digest: str = "") -> None:
+        """Seal an artifact that lies at `output(name)`, by its digest if that is known already."""
+        self.made[name] = self.uploaded(name, digest)
 
-    def uploaded(self, name: str) -> Output:
+    def uploaded(self, name: str, digest: str = "") -> Output:
         """Put what lies at `output(name)` among the run's artifacts."""
         from src.pipeline.content import content_digest
 
         path = self.output(name)
         self.store.upload(self.run_id, path)
-        return Output(f"runs:/{self.run_id}/{name}", content_digest(path))
+        return Output(f"runs:/{self.run_id}/{name}", digest or content_digest(path))
 
     def publish(self, name: str, uri: str, check: Callable[[Path], None]) -> None:
         """Hand on an artifact that is kept elsewhere than under the run, once it is proven.
@@ -293,6 +293,7 @@ def execute(
     forced = typed.get("force") == "true"
     result, reason = (None, "forced") if forced else find_result(step, key, store)
     if result is None:
+        step.ahead(build(step.params, typed))
 
         def done() -> Sealed | None:
             return None if forced else find_result(step, key, store)[0]

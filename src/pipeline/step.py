@@ -118,6 +118,8 @@ class Step:
     outside
         Digests of content that comes from outside the pipeline, given the parameters and the
         digests of the artifacts read.
+    ahead
+        Begins, once it is known that there is work, what can go on beside the opening of the store.
     instead
         Finds another result that stands for a key's, given a search by digest.
     holds
@@ -144,6 +146,7 @@ class Step:
     parts: Callable[[Any], tuple[Part, ...]] = lambda params: ()
     check: Callable[[Any], None] = lambda params: None
     outside: Callable[[Any, Mapping[str, str]], dict[str, str]] = lambda params, inputs: {}
+    ahead: Callable[[Any], None] = lambda params: None
     instead: Callable[[Key, Callable[[str], Sealed | None]], Sealed | None] = lambda key, find: None
     holds: Callable[[Mapping[str, Any]], bool] = lambda details: True
     halts: bool = False

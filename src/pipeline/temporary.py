@@ -32,8 +32,12 @@ def owned_folder(where: Path | None = None) -> Iterator[Path]:
 
 def kept_folder(where: Path | None = None) -> tempfile.TemporaryDirectory[str]:
     """Make a folder whose name says whose it is; it goes with the object that stands for it."""
-    name = f"{PREFIX}-{here()}-{me().pid}-{me().started:.0f}-"
-    return tempfile.TemporaryDirectory(prefix=name, dir=where, ignore_cleanup_errors=True)
+    return tempfile.TemporaryDirectory(prefix=ours(), dir=where, ignore_cleanup_errors=True)
+
+
+def ours() -> str:
+    """Begin the name of a folder so that it says whose it is."""
+    return f"{PREFIX}-{here()}-{me().pid}-{me().started:.0f}-"
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import hashlib
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -87,22 +86,24 @@ class Answering:
                 ) from None
         return [pa.concat_arrays(same) for same in zip(*found, strict=True)]
 
-    def rows(self, batch: pa.RecordBatch, answers: list[pa.Array]) -> pa.RecordBatch:
-        """Put a part's answers into rows of the scores artifact."""
+    def rows(
+        self, batch: pa.RecordBatch, answers: list[pa.Array], marks: list[str]
+    ) -> pa.RecordBatch:
+        """Put a part's answers and marks into rows of the scores artifact."""
         schema = artifact(self.task).schema
         version = pa.array([self.version] * batch.num_rows, pa.string())
-        marks = pa.array(text_marks(batch["text"], self.key), pa.string())
-        cells = [batch["id"], batch["author"], *answers, version, marks]
+        cells = [batch["id"], batch["author"], *answers, version, pa.array(marks, pa.string())]
         return pa.RecordBatch.from_arrays(cells, schema=schema)
 
     def write(self, number: int, batch: pa.RecordBatch, carried: Carried | None) -> Record:
         """Answer a part and keep it."""
         if carried is None:
             answers, taken = self.answers(batch["text"]), 0
+            marks = text_marks(batch["text"], self.key)
         else:
             fresh = self.answers(batch["text"].filter(carried.new))
-            answers, taken = carried.joined(fresh), carried.n
-        rows = self.rows(batch, answers)
+            answers, taken, marks = carried.joined(fresh), carried.n, carried.marks
+        rows = self.rows(batch, answers, marks)
         counts = Counts.of(self.task, rows)
         return write_part(self.folder, artifact(self.task), number, batch, rows, taken, counts)
 
@@ -117,10 +118,13 @@ class Carried:
         Whether a row is still to be answered.
     answers
         Of the others, in their order: the columns of `ANSWERS`.
+    marks
+        Of all texts of the part.
     """
 
     new: pa.BooleanArray
     answers: list[pa.Array]
+    marks: list[str]
 
     @property
     def n(self) -> int:
@@ -137,10 +141,10 @@ class Carried:
         return [column.take(pa.array(places)) for column in both]
 
 
-def text_marks(texts: pa.Array, key: bytes) -> Iterator[str]:
+def text_marks(texts: pa.Array, key: bytes) -> list[str]:
     """Give each text's mark: 16 hex digits, by keyed BLAKE2b (RFC 7693)."""
-    for text in texts.cast(pa.binary()).to_pylist():
-        yield hashlib.blake2b(text, key=key, digest_size=MARK_BYTES).hexdigest()
+    words = texts.cast(pa.binary()).to_pylist()
+    return [hashlib.blake2b(word, key=key, digest_size=MARK_BYTES).hexdigest() for word in words]
 
 
 _ready: Answering | None = None  # of a process that does nothing else

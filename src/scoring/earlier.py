@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from src.data.numbered import keys_of
 from src.scoring.answering import Carried
 from src.scoring.entries import whole
-from src.scoring.scores import ANSWERS
+from src.scoring.scores import ANSWERS, columns
 
 OPEN = 4  # files whose rows are at hand
 
@@ -45,10 +45,11 @@ class Earlier:
         self.keys, self.marks = found[self.order], np.concatenate(marks)[self.order]
         self._tables = OrderedDict[int, pa.Table]()
 
-    def carried(self, batch: pa.RecordBatch, marks: Sequence[str]) -> Carried | None:
-        """Give what can be taken over for a part; None where that is nothing."""
+    def carried(self, batch: pa.RecordBatch, marks: list[str]) -> Carried:
+        """Give what can be taken over for a part whose texts have these marks."""
         if not len(self.keys):
-            return None
+            everything = pa.array([True] * batch.num_rows, pa.bool_())
+            return Carried(everything, columns(self.task, []), marks)
         keys = keys_of(batch["id"].to_pylist())
         places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
         same = (self.keys[places] == keys) & (self.marks[places] == _numbers(marks))
@@ -63,10 +64,8 @@ class Earlier:
         new = ~same
         new[wanted[~told]] = True
         rows = rows.filter(pa.array(told))
-        if not rows.num_rows:
-            return None
         answers = [whole(rows[field.name]) for field in ANSWERS[self.task]]
-        return Carried(pa.array(new), answers)
+        return Carried(pa.array(new), answers, marks)
 
     def _rows(self, wanted: npt.NDArray[np.intp]) -> pa.Table:
         """Read rows by their numbers over all files, in the order asked for."""

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from src.data.digest import Digest
-from src.data.schema import Artifact
+from src.data.schema import Artifact, FilesDigest
 from src.scoring.scores import Counts
 
 OLD_SECONDS = 30 * 86_400.0  # nobody has started that scoring again
@@ -118,10 +118,16 @@ class Work:
         Stands for all that a part's answers depend on besides its rows.
     otherwise
         A folder to work in while another process holds that one, or where none can be kept.
+
+    Attributes
+    ----------
+    content
+        Digest of the parts taken in so far.
     """
 
     def __init__(self, home: Path, digest: str, otherwise: Path) -> None:
         self.folder, self.otherwise = home / digest, otherwise
+        self.content = FilesDigest()
 
     def __enter__(self) -> Work:
         self._lock = None
@@ -155,6 +161,10 @@ class Work:
             if found.rows == rows_digest(batch) and found.file == bytes_digest(file):
                 return found
         return None
+
+    def take(self, record: Record) -> None:
+        """Take in the next finished part: while others are answered its digest costs no time."""
+        self.content.add(self.folder / record.name)
 
     def hand_over(self, records: list[Record], folder: Path) -> None:
         """Put the parts into a folder; they also stay where they are.

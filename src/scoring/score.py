@@ -15,18 +15,11 @@ from src.errors import UserError
 from src.scoring.answering import Answering, Carried, answer, make_ready, text_marks
 from src.scoring.earlier import Earlier
 from src.scoring.parts import Record, Work
+from src.scoring.processes import begin, one_thread
 
 AHEAD = 2  # parts in flight besides those that are worked on
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 Answer = Callable[[int, pa.RecordBatch, Carried | None], "Future[Record]"]
-
-
-def processors() -> int:
-    """Count the processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def score(
@@ -62,6 +55,7 @@ def score(
     def take() -> None:
         nonlocal rows
         record = waiting.popleft().result()
+        work.take(record)
         records.append(record)
         rows += record.scored + record.carried
         progress(rows)
@@ -76,8 +70,7 @@ def score(
             else:
                 carried = None
                 if earlier is not None:
-                    marks = list(text_marks(batch["text"], answering.key))
-                    carried = earlier.carried(batch, marks)
+                    carried = earlier.carried(batch, text_marks(batch["text"], answering.key))
                 waiting.append(submit(number, batch, carried))
             while len(waiting) >= most:
                 take()
@@ -105,16 +98,11 @@ def _answers(answering: Answering, workers: int) -> Iterator[Answer]:
 
         yield here
         return
-    import multiprocessing
-
-    # A copy of this process could hold locks of threads that are not in it; each has one thread.
-    context = multiprocessing.get_context("spawn")
-    before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, "1"))
-    pool = ProcessPoolExecutor(workers, context, make_ready, (answering,))
+    pool = ProcessPoolExecutor(workers, begin(), make_ready, (answering,))
     try:
-        for _ in range(workers):
-            pool.submit(os.getpid)  # all of them load the model while the first part is read
+        with one_thread():
+            for _ in range(workers):
+                pool.submit(os.getpid)  # all of them load the model while the first part is read
         yield lambda number, batch, carried: pool.submit(answer, number, batch, carried)
     except BrokenProcessPool:
         raise UserError(
@@ -126,7 +114,3 @@ def _answers(answering: Answering, workers: int) -> Iterator[Answer]:
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-        for name, value in before.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value

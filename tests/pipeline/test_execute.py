@@ -83,6 +83,17 @@ def test_the_same_again_is_reused_and_records_no_run(store: FakeStore, reader: F
     assert store.started == ["first"]
 
 
+def test_what_goes_on_ahead_is_begun_before_the_work_and_only_where_there_is_some(
+    store: FakeStore, reader: FakeReader
+) -> None:
+    done = list[Any]()
+    run = write("a", lambda c: done.append("work"))
+    step = replace(FIRST, ahead=lambda params: done.append(params.size), run=run)
+    for _ in range(2):
+        go(step, store, size="5")
+    assert done == [5, "work"]
+
+
 def test_each_difference_runs_and_is_named(store: FakeStore, reader: FakeReader) -> None:
     go(FIRST, store)
     result, _ = go(FIRST, store, size="4")

@@ -7,6 +7,7 @@ import pytest
 from src import registry
 from src.errors import UserError
 from src.registry import Version
+from steps import score
 
 pytestmark = pytest.mark.unit
 
@@ -26,14 +27,24 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
         "latest": 4,
         "Production": 2,
         "production": 2,
+        "PRODUCTION": 2,
         "champion": 2,
         "challenger": 3,
         "archived": 1,
+        "Latest": 4,
         "1": 1,
+        "02": 2,
     }.items(),
 )
 def test_what_people_call_a_version(wanted: str, number: int) -> None:
     assert registry.resolved(NAME, wanted).number == number
+    score.check(score.ENTRY.params(version=wanted))
+
+
+@pytest.mark.parametrize("wanted", ["none", "newest", "-1", "", "²", "1.0", "@champion"])
+def test_what_nobody_calls_a_version_is_refused_before_anything_is_read(wanted: str) -> None:
+    with pytest.raises(UserError, match="is no version"):
+        score.check(score.ENTRY.params(version=wanted))
 
 
 @pytest.mark.parametrize("wanted", ["7", "none", "newest", "-1", ""])

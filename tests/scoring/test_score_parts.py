@@ -15,9 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from src.data.schema import tables_digest
 from src.errors import UserError
 from src.scoring import parts as module
-from src.scoring.answering import Answering
+from src.scoring.answering import Answering, text_marks
 from src.scoring.earlier import Earlier
 from src.scoring.parts import Record, Work, clear
 from src.scoring.score import score
@@ -52,6 +53,7 @@ def scored(
         past = Earlier(earlier, model.task) if earlier else None
         records, found = score(cut(rows), answering, work, 1, past, stop)
         work.hand_over(records, out)
+        assert work.content.hexdigest() == tables_digest(out)
         if remove:
             work.remove()
     return table(out, model.task), records, found
@@ -174,6 +176,27 @@ def test_incremental_equals_full(
     same = [pair for pair in now if pair in before]
     assert sum(record.carried for record in records) == len(same)
     assert len(model.asked) == len(now) - len(same)
+
+
+@pytest.mark.unit
+def test_each_text_is_marked_once(
+    tmp_path: Path, answering: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored(tmp_path / "before", answering, ENTRIES[3:])
+    (before,) = (tmp_path / "before").glob("out-*")
+    marked = list[str]()
+
+    def counted(texts: pa.Array, key: bytes) -> list[str]:
+        marked.extend(texts.to_pylist())
+        return text_marks(texts, key)
+
+    for where in ("answering", "score"):
+        monkeypatch.setattr(f"src.scoring.{where}.text_marks", counted)
+    rows, records, _ = scored(tmp_path, answering, ENTRIES, earlier=before)
+    assert marked == [text for _, text in ENTRIES]
+    assert [record.carried for record in records] == [0, 3, 3, 1]
+    monkeypatch.undo()
+    assert rows == scored(tmp_path / "full", answering, ENTRIES)[0]
 
 
 @pytest.mark.unit

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ from src.pipeline.code import Reached
 from src.pipeline.execute import Context, execute
 from src.pipeline.step import all_steps
 from src.registry import Version
+from src.scoring import processes
 from src.scoring.scores import artifact
 from steps.score import ENTRY, wanted
 from tests.fakes import PROJECT, FakeStore, environment, made_up_entries, tracking, write_csv
@@ -238,6 +240,31 @@ def test_a_model_of_something_else_is_refused_before_anything_is_scored(
         go(store, file)
     with pytest.raises(UserError, match="version=newest is no version"):
         ENTRY.check(ENTRY.params(version="newest"))
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(("workers", "begun"), [(1, 0), (3, 1)])
+def test_processes_begin_ahead_where_several_are_to_answer(
+    monkeypatch: pytest.MonkeyPatch, workers: int, begun: int
+) -> None:
+    found = list[int]()
+    monkeypatch.setattr(processes, "begin", lambda: found.append(1))
+    ENTRY.ahead(ENTRY.params(workers=workers))
+    assert len(found) == begun
+
+
+@pytest.mark.unit
+def test_processes_are_started_anew_where_a_socket_has_no_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_room() -> None:
+        raise OSError("AF_UNIX path too long")
+
+    monkeypatch.setattr("multiprocessing.forkserver.ensure_running", no_room)
+    before = tempfile.gettempdir(), {name: os.environ.get(name) for name in processes.THREADS}
+    assert processes.begin().get_start_method() == "spawn"
+    after = tempfile.gettempdir(), {name: os.environ.get(name) for name in processes.THREADS}
+    assert after == before
 
 
 KILLED = """
