@@ -1,8 +1,9 @@
-"""Turns a fitted network into ONNX, in full precision or int8, and proves what it answers."""
+"""Turns a fitted network into ONNX, in full or half precision or int8, and proves its answers."""
 
 from __future__ import annotations
 
 import logging
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 OPSET = 18
 TOLERANCE = 1e-4  # on probabilities, between torch and ONNX in full precision
+HALF_TOLERANCE = 5e-3  # on probabilities, between ONNX in full and in half precision
 MOST_LOST, LEAST_ALIKE = 0.005, 0.99  # macro-F1 and share of answers, between fp32 and int8
 LEAST_PROBES, MOST_PROBES = 30, 1000
 
@@ -80,6 +82,25 @@ def to_int8(onnx: bytes) -> bytes:
         return path.read_bytes()
 
 
+def to_fp16(onnx: bytes) -> bytes:
+    """Keep and compute a graph in half precision; it reads and gives what it did.
+
+    onnxruntime's own converter. Where a processor has no such arithmetic, onnxruntime widens the
+    weights once it loads them and computes in full precision.
+    """
+    import onnx as onnx_format
+
+    path = list(sys.path)
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    sys.path[:] = path  # that package puts its own folder there
+    with quiet():
+        half = convert_float_to_float16(
+            onnx_format.load_model_from_string(onnx), keep_io_types=True
+        )
+    return bytes(half.SerializeToString(deterministic=True))
+
+
 def answers(onnx: bytes, rows: Rows) -> Floats:
     """Run a graph on each row by itself, on one thread: `(n, d)`."""
     import onnxruntime
@@ -131,13 +152,14 @@ def choose(
     weights: Floats,
     intercept: Floats,
 ) -> tuple[bytes, dict[str, float | int | str]]:
-    """Choose between a graph and its int8 form, by what validation texts say.
+    """Choose between a graph and a smaller form of it, by what validation texts say.
 
     Parameters
     ----------
     quantize
-        `true`, `false`, or `auto`: int8 where macro-F1 loses at most half a point and 99 % of the
-        answers stay. With fewer than 30 labelled texts `auto` stays with full precision.
+        `true` for int8, `fp16` for half precision, `false`, or `auto`: int8 where macro-F1 loses
+        at most half a point and 99 % of the answers stay. With fewer than 30 labelled texts `auto`
+        stays with full precision.
     rows, labels
         Token ids and labels of validation texts; the first 1000 are asked.
     classes, weights, intercept
@@ -145,30 +167,54 @@ def choose(
 
     Returns
     -------
-    The graph to ship, and what to log: `precision`, and where both were asked
-    `int8_agreement` and `int8_f1_change`.
+    The graph to ship, and what to log: `precision`, and where both were asked the share of equal
+    answers and what macro-F1 gains, as `int8_agreement` and `int8_f1_change`, or `fp16_…`.
+
+    Raises
+    ------
+    UserError
+        In half precision a probability differs by more than 0.005, or is none.
     """
     from sklearn.metrics import f1_score
 
     rows, labels = rows[:MOST_PROBES], labels[:MOST_PROBES]
     if quantize == "false" or (quantize == "auto" and len(rows) < LEAST_PROBES):
         return onnx, {"precision": "fp32"}
-    small = to_int8(onnx)
+    name = "fp16" if quantize == "fp16" else "int8"
+    small = to_fp16(onnx) if name == "fp16" else to_int8(onnx)
     if not rows:
-        return small, {"precision": "int8"}
-    before, after = (
-        (answers(graph, rows) @ weights + intercept).argmax(axis=1) for graph in (onnx, small)
-    )
+        return small, {"precision": name}
+    logits = [answers(graph, rows) @ weights + intercept for graph in (onnx, small)]
+    if name == "fp16":
+        check_half(*logits)
+    before, after = (found.argmax(axis=1) for found in logits)
     truth, places = [classes.index(label) for label in labels], list(range(len(classes)))
     change = float(
         f1_score(truth, after, labels=places, average="macro", zero_division=0)
         - f1_score(truth, before, labels=places, average="macro", zero_division=0)
     )
     alike = float((before == after).mean())
-    facts = {"int8_agreement": alike, "int8_f1_change": change}
-    if quantize == "true" or (alike >= LEAST_ALIKE and change >= -MOST_LOST):
-        return small, {"precision": "int8", **facts}
+    facts = {f"{name}_agreement": alike, f"{name}_f1_change": change}
+    if quantize != "auto" or (alike >= LEAST_ALIKE and change >= -MOST_LOST):
+        return small, {"precision": name, **facts}
     return onnx, {"precision": "fp32", **facts}
+
+
+def check_half(full: Floats, half: Floats) -> None:
+    """Make sure that logits `(n, k)` stayed what they were: what half precision cannot hold shows.
+
+    Raises
+    ------
+    UserError
+        A probability differs by more than 0.005, or is none.
+    """
+    finite = np.isfinite(half).all()  # it is not where something overflowed
+    worst = float(np.abs(softmax(full) - softmax(half)).max()) if finite else 1.0
+    if worst > HALF_TOLERANCE:
+        raise UserError(
+            f"in half precision the backbone answers differently, by {worst:.1e} in a probability.",
+            "Ship full precision: -P quantize=false",
+        )
 
 
 def softmax(logits: Floats) -> Floats:

@@ -122,6 +122,32 @@ def test_a_student_of_an_encoder_reads_its_vectors_of_words(tmp_path):
 
 @needs_torch
 @pytest.mark.slow
+def test_a_logged_encoder_teaches_its_probabilities_over_entries_without_a_label(
+    tmp_path, monkeypatch
+):
+    import mlflow
+
+    from src.training.family import TASKS
+    from src.training.packaging import log_model
+    from tests.fakes import tracking
+    from tests.tiny import QUICK, tiny_backbone
+
+    given = {**QUICK, "backbone": str(tiny_backbone())}
+    fit(families("sentiment")["roberta"], tmp_path / "teacher", **given)
+    nameless = ENTRIES.set_column(2, "label", pa.nulls(ENTRIES.num_rows, pa.string()))
+    monkeypatch.chdir(tmp_path)  # where MLflow puts artifacts
+    with tracking(f"sqlite:///{tmp_path / 'store.db'}"), mlflow.start_run():
+        uri = log_model(TASKS["sentiment"], tmp_path / "teacher", {})
+        FAMILY.check(FAMILY.params(teacher=uri))
+        facts = fit(FAMILY, tmp_path / "m", nameless, epochs=12, teacher=uri)
+    assert facts["n_learned"] == ENTRIES.num_rows
+    student, master = (MODEL.from_folder(tmp_path / name) for name in ("m", "teacher"))
+    said, meant = probabilities(student, TEXTS), probabilities(master, TEXTS)
+    assert (said.argmax(axis=1) == meant.argmax(axis=1)).mean() > 0.9
+
+
+@needs_torch
+@pytest.mark.slow
 def test_a_long_entry_is_read_to_its_end(tmp_path):
     fit(FAMILY, tmp_path / "m", epochs=30)
     model = MODEL.from_folder(tmp_path / "m")

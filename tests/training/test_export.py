@@ -94,6 +94,58 @@ def test_int8_is_smaller_and_the_same_bytes_again(made):
     assert len(small) < 0.6 * len(made[1])
 
 
+def test_half_precision_is_half_the_size_and_answers_alike(made):
+    import sys
+
+    import onnx as onnx_format
+
+    from src.training.export import HALF_TOLERANCE, answers, softmax, to_fp16
+
+    _, onnx, rows = made
+    path = list(sys.path)
+    half = to_fp16(onnx)
+    assert half == to_fp16(onnx)
+    assert sys.path == path
+    weights = [
+        sum(
+            len(one.raw_data) for one in onnx_format.load_model_from_string(graph).graph.initializer
+        )
+        for graph in (onnx, half)
+    ]
+    assert weights[1] < 0.51 * weights[0]
+    graph = onnx_format.load_model_from_string(half).graph
+    assert [found.name for found in graph.input] == ["input_ids", "attention_mask"]
+    assert graph.output[0].type.tensor_type.elem_type == onnx_format.TensorProto.FLOAT
+    lengths = [list(range(4, 4 + n)) for n in (1, 2, 64, 128)]
+    here, there = (softmax(answers(graph, [*rows, *lengths])) for graph in (onnx, half))
+    assert 0 < np.abs(here - there).max() < HALF_TOLERANCE
+
+
+def test_half_precision_ships_when_it_is_asked_for(made):
+    from src.training import export
+
+    _, onnx, rows = made
+    eye, zero = np.eye(3), np.zeros(3)
+    truth = [LABELS[place] for place in export.answers(onnx, rows).argmax(axis=1)]
+    half, facts = export.choose(onnx, "fp16", rows, truth, LABELS, eye, zero)
+    assert half == export.to_fp16(onnx)
+    assert facts["precision"] == "fp16"
+    assert facts["fp16_agreement"] > 0.99
+    assert abs(facts["fp16_f1_change"]) < 0.01
+    assert export.choose(onnx, "fp16", [], [], LABELS, eye, zero)[1] == {"precision": "fp16"}
+
+
+@pytest.mark.parametrize("outgrown", [np.inf, 0.05])
+def test_what_half_precision_cannot_hold_is_not_shipped(outgrown):
+    from src.training.export import check_half
+
+    full = np.zeros((2, 3))
+    check_half(full, full + 1e-3)
+    with pytest.raises(UserError, match="in half precision") as caught:
+        check_half(full, full + np.array([outgrown, 0, 0]))
+    assert "quantize=false" in caught.value.hint
+
+
 def test_the_choice_follows_what_validation_says(made, monkeypatch):
     from src.training import export
 
