@@ -83,7 +83,9 @@ class RobertaParams:
     min_authors: int = min_authors_param()
     c: float = param(1.0, "Inverse strength of a frozen head's L2 penalty", low=1e-6, high=1e4)
     quantize: str = param(
-        "auto", "Ship int8 weights; auto if they answer as well", choices=("auto", "true", "false")
+        "auto",
+        "Ship int8 weights, or half precision; auto takes int8 if it answers as well",
+        choices=("auto", "true", "false", "fp16"),
     )
 
 
