@@ -10,7 +10,7 @@ from src.data.ingestion import ingest
 from src.data.schema import ENTRIES
 from src.data.sources import files
 from src.data.sources.formats import FileParams
-from tests.engines.troubled import same_entries, same_splits, spark_at, write_journal
+from tests.engines.troubled import same_entries, same_scores, same_splits, spark_at, write_journal
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -23,6 +23,8 @@ def test_a_cluster_of_two_workers_gives_the_same(cluster, tmp_path, monkeypatch)
     with spark_at(cluster) as spark:
         same_entries(spark, params, tmp_path / "entries")
         same_splits(spark, tmp_path / "entries" / "here", tmp_path / "splits")
+        (tmp_path / "scores").mkdir()
+        same_scores(spark, tmp_path / "scores")
 
 
 def test_a_cluster_on_one_machine_gives_the_same(spark_settings, tmp_path, monkeypatch) -> None:

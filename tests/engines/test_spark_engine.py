@@ -17,7 +17,13 @@ from src.data.ingestion import ingest
 from src.data.near_duplicates import NearDuplicates
 from src.data.sources.formats import FileParams
 from src.errors import UserError
-from tests.engines.troubled import same_entries, same_splits, spark_at, troubled, write_journal
+from tests.engines.troubled import (
+    same_entries,
+    same_scores,
+    same_splits,
+    spark_at,
+    write_journal,
+)
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -103,62 +109,5 @@ def test_a_row_group_tells_its_rows_by_their_number_in_the_file(local, tmp_path:
         ingest(FileParams(source=str(file)), tmp_path / "out", engine=local)
 
 
-ANSWERER = """
-import mlflow.pyfunc
-
-
-class Answerer(mlflow.pyfunc.PythonModel):
-    def predict(self, context, model_input, params=None):
-        return [self.answer(text) for text in model_input["text"]]
-
-    def answer(self, text):
-        share = len(text) % 7 / 7
-        scores = {"positive": share, "negative": 1 - share, "neutral": 0.0}
-        details = [
-            {"topic_name": f"topic {n}", "topic_id": n, "confidence": share, "more": "of it"}
-            for n in range(len(text) % 3)
-        ]
-        return {
-            "sentiment": "positive" if share > 0.5 else "negative",
-            "confidence": max(scores.values()),
-            "confidence_level": "high",
-            "all_scores": scores,
-            "mixed": share,
-            "topic_details": details,
-            "topics": [],
-        }
-
-
-mlflow.models.set_model(Answerer())
-"""
-
-
-@pytest.mark.filterwarnings("ignore:.*Add type hints to the")
 def test_a_model_answers_the_same_on_spark(local, tmp_path: Path) -> None:
-    import mlflow.pyfunc
-
-    from src.scoring.answering import Answering
-    from src.scoring.parts import Work
-    from src.scoring.score import score
-
-    (tmp_path / "answerer.py").write_text(ANSWERER)
-    folder = tmp_path / "model"
-    mlflow.pyfunc.save_model(
-        folder, python_model=str(tmp_path / "answerer.py"), pip_requirements=["mlflow"]
-    )
-    texts = [row["journal_text"] for row in troubled(300)] + ["", "…", "\n"]
-    ids = [f"e{n}" for n in range(len(texts))]
-    schema = pa.schema([("id", pa.string()), ("author", pa.string()), ("text", pa.string())])
-    batch = pa.RecordBatch.from_arrays(
-        [pa.array(ids), pa.nulls(len(ids), pa.string()), pa.array(texts)], schema=schema
-    )
-    for task in ("sentiment", "topics"):
-        found = list[Any]()
-        for name, engine in (("here", None), ("there", local)):
-            into = tmp_path / task / name
-            with Work(into, "work", into) as work:
-                answering = Answering(folder, task, "models:/a/1", b"a key", work.folder, engine)
-                parts = (batch.slice(start, 150) for start in range(0, len(texts), 150))
-                found.append(score(parts, answering, work, 1 + bool(engine)))
-        assert found[0] == found[1]
-        assert len(found[0][0]) == 3
+    same_scores(local, tmp_path)

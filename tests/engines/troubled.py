@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import warnings
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +21,34 @@ from src.data.splitting import split
 from src.engines import opened
 from tests.fakes import made_up_entries, write_csv
 
+ANSWERER = """
+import mlflow.pyfunc
+
+
+class Answerer(mlflow.pyfunc.PythonModel):
+    def predict(self, context, model_input, params=None):
+        return [self.answer(text) for text in model_input["text"]]
+
+    def answer(self, text):
+        share = len(text) % 7 / 7
+        scores = {"positive": share, "negative": 1 - share, "neutral": 0.0}
+        details = [
+            {"topic_name": f"topic {n}", "topic_id": n, "confidence": share, "more": "of it"}
+            for n in range(len(text) % 3)
+        ]
+        return {
+            "sentiment": "positive" if share > 0.5 else "negative",
+            "confidence": max(scores.values()),
+            "confidence_level": "high",
+            "all_scores": scores,
+            "mixed": share,
+            "topic_details": details,
+            "topics": [],
+        }
+
+
+mlflow.models.set_model(Answerer())
+"""
 PEOPLE = ("Anna Miller", "zoe@example.org", "+44 20 7946 0018")
 
 
@@ -101,3 +130,36 @@ def same_splits(spark: Any, entries: Path, folder: Path, split_by: str = "random
     assert reports[0] == reports[1]
     assert min(reports[0].near_duplicates.values()) > 0
     assert SPLITS.digest(folder / "here") == SPLITS.digest(folder / "there")
+
+
+def same_scores(spark: Any, folder: Path) -> None:
+    """Let a model answer in both ways and compare the rows that are written."""
+    import mlflow.pyfunc
+
+    from src.scoring.answering import Answering
+    from src.scoring.parts import Work
+    from src.scoring.score import score
+
+    (folder / "answerer.py").write_text(ANSWERER)
+    model = folder / "model"
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*Add type hints to the")
+        mlflow.pyfunc.save_model(
+            model, python_model=str(folder / "answerer.py"), pip_requirements=["mlflow"]
+        )
+    texts = [row["journal_text"] for row in troubled(300)] + ["", "…", "\n"]
+    ids = [f"e{n}" for n in range(len(texts))]
+    schema = pa.schema([("id", pa.string()), ("author", pa.string()), ("text", pa.string())])
+    batch = pa.RecordBatch.from_arrays(
+        [pa.array(ids), pa.nulls(len(ids), pa.string()), pa.array(texts)], schema=schema
+    )
+    for task in ("sentiment", "topics"):
+        found = list[Any]()
+        for name, engine in (("here", None), ("there", spark)):
+            into = folder / task / name
+            with Work(into, "work", into) as work:
+                answering = Answering(model, task, "models:/a/1", b"a key", work.folder, engine)
+                parts = (batch.slice(start, 150) for start in range(0, len(texts), 150))
+                found.append(score(parts, answering, work, 1 + bool(engine)))
+        assert found[0] == found[1]
+        assert len(found[0][0]) == 3
