@@ -101,11 +101,11 @@ def test_bars_are_met_or_not() -> None:
     }
     text = scale.page(kept(**found))
     assert "1,000,000 entries | 1.27 at 1,000,000 | met |" in text
-    assert "as fast as one | 1.90 at 1,000,000, load 0.5 | met |" in text
+    assert "as fast as one | 1.90 at 1,000,000 (1.90), load 0.5 | met |" in text
     found["score_step_1"] = {"1000000": [figures(40.0, 30.0, load=4.0)]}
     text = scale.page(kept(**found))
     assert "1,000,000 entries | 1.33 at 1,000,000 | missed |" in text
-    assert "1.43 at 1,000,000, load 4.0 | not shown |" in text
+    assert "1.43 at 1,000,000 (1.43), load 4.0 | not shown |" in text
 
 
 @pytest.mark.unit
