@@ -290,7 +290,8 @@ def run(what: str, home: Path) -> Figures | None:
     Returns
     -------
     Of it and all processes below it, whether or not these ended before it or after: CPU seconds,
-    peak megabytes; wall seconds; megabytes written.
+    peak megabytes; wall seconds; megabytes written. A parent that ignores SIGCHLD, as that of
+    Spark's Python workers, hides the CPU seconds of those below it.
     """
     made = home / ("store" if what in STEPS else MADE.get(what.split()[0], "none"))
     for folder in (made, home / "work", home / "parts"):
@@ -436,9 +437,12 @@ def page(kept: dict[str, Any]) -> str:
         "marks, checks or resuming; `plain-spark` is the same by `mapInPandas`, `plain-dask` by "
         "`map_partitions` of two processes, where Dask is installed; Spark has "
         f"`{MASTER}`. A figure is of one run, or the median of so many as are in brackets behind "
-        "the number of entries. CPU is that of all processes, Spark's Java and its workers too, "
-        "whenever they ended: whoever loses its parent becomes a child of the benchmark (Linux's "
+        "the number of entries. CPU is that of all processes, Spark's Java too, whenever they "
+        "ended: whoever loses its parent becomes a child of the benchmark (Linux's "
         "`PR_SET_CHILD_SUBREAPER`), which waits for all and takes the kernel's count of them. "
+        "Only Spark's Python workers are missing in it: their parent ignores SIGCHLD, and the "
+        "kernel then forgets what they took. CPU seconds of Spark, their slopes and what goes on "
+        "from them are too low by that. "
         "Memory is the highest sum over all of them, looked at five times a second; pages that "
         "several share count once. Slope is the power of the number of entries in CPU seconds "
         "(log-log fit over all sizes). A row marked ~ was not run, as it would have passed "
