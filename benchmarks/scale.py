@@ -36,7 +36,7 @@ MOST_SECONDS = 600
 PLAN = 10**9
 FAMILIES = (
     "topics/nmf", "topics/lda", "topics/semantic",
-    "sentiment/linear", "sentiment/lexicon", "sentiment/semantic", "sentiment/distilled",
+    "sentiment/linear", "sentiment/lexicon", "sentiment/semantic",
 )  # fmt: skip
 LOCAL = ("ingest local", "split local", *(f"train {name}" for name in FAMILIES))
 STEPS = ("score step 1", "score step 2")
