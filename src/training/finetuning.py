@@ -12,7 +12,7 @@ from src.training.checkpoint import Checkpoint
 from src.training.memory import Examples, Memory, Plan, chance, set_chance
 from src.training.network import Network, bucketed, outputs, packs
 from src.training.pace import Pace
-from src.training.together import Share
+from src.training.together import WHOLE, Share
 
 WARM_UP = (
     0.06  # share of all steps in which the rate rises, as RoBERTa was tuned (Liu et al., 2019)
@@ -28,7 +28,7 @@ def finetune(
     plan: Plan,
     checkpoint: Checkpoint,
     say: Callable[[str], None],
-    share: Share | None = None,
+    share: Share = WHOLE,
 ) -> dict[str, float | int | str]:
     """Train a network where it lies, and leave it with the weights of its best epoch.
 
@@ -54,7 +54,6 @@ def finetune(
         The device has too little memory for a single text.
     """
     device = next(network.parameters()).device
-    share = share or Share()
     packed = packs(network, plan.pad)
     memory = Memory(network, train, plan)
     optimizer = torch.optim.AdamW(

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from src.errors import UserError
 from src.training.network import Network, Rows, answered, half
-from src.training.together import Share
+from src.training.together import WHOLE, Share
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Memory:
         set_chance(chance_before)
 
     def learn(
-        self, batch: Sequence[int], class_weights: torch.Tensor, share: Share | None = None
+        self, batch: Sequence[int], class_weights: torch.Tensor, share: Share = WHOLE
     ) -> None:
         """Add up the gradients of a share of a batch's loss, a piece at a time.
 
@@ -98,7 +98,7 @@ class Memory:
             for values in (self.train.labels, self.train.weights)
         )
         total = (class_weights[labels] * own).sum()  # of the whole batch, whoever reads it
-        mine = (share or Share()).part(range(len(batch)))
+        mine = share.part(range(len(batch)))
         places = [batch[i] for i in mine]
         labels, counts = labels[list(mine)], own[list(mine)] / total
         state = chance()

@@ -200,22 +200,12 @@ def pack_it(network: Network, pad: int) -> bool:
     return network.packs
 
 
-def answered(
-    network: Network, rows: Rows, places: Sequence[int], pad: int, forward: Any = None
-) -> torch.Tensor:
-    """Answer some of the rows, `(n, d)`.
-
-    Parameters
-    ----------
-    forward
-        A compiled form of the network, or of its `packed` where texts are packed.
-    """
-    device = next(network.parameters()).device
+def answered(network: Network, rows: Rows, places: Sequence[int], pad: int) -> torch.Tensor:
+    """Answer some of the rows, `(n, d)`."""
+    device, some = next(network.parameters()).device, [rows[place] for place in places]
     if packs(network, pad):
-        row = pack(gathered(rows), places, network.first, pad, device)
-        return cast(torch.Tensor, (forward or network.packed)(row))
-    batch = padded([rows[place] for place in places], pad, device)
-    return cast(torch.Tensor, (forward or network)(*batch))
+        return network.packed(pack(some, network.first, pad, device))
+    return cast(torch.Tensor, network(*padded(some, pad, device)))
 
 
 def outputs(
@@ -227,8 +217,6 @@ def outputs(
     become smaller.
     """
     device = next(network.parameters()).device
-    if packs(network, pad):
-        rows = gathered(rows)
     order = sorted(range(len(rows)), key=lambda place: -len(rows[place]))
     network.eval()
     start, last = 0, None

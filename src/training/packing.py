@@ -18,7 +18,6 @@ from torch.nn import functional
 
 if TYPE_CHECKING:
     from src.training.network import Network
-    from src.training.tokens import Tokens
 
 NAME = "packed"
 ROUND = 64  # tokens of a row are filled up to a multiple, so that memory is used again
@@ -46,24 +45,25 @@ class Packed:
     longest: int
 
 
-def pack(rows: Tokens, places: Sequence[int], first: int, pad: int, device: torch.device) -> Packed:
+def pack(rows: Sequence[Any], first: int, pad: int, device: torch.device) -> Packed:
     """Lay texts one after the other.
 
     Parameters
     ----------
+    rows
+        The token ids of each, at least one.
     first
         The position of a text's first token.
     pad
         The id that the filler repeats.
     """
-    parts = [rows[place] for place in places]
-    lengths = np.array([len(part) for part in parts])
+    lengths = np.array([len(row) for row in rows])
     total = int(lengths.sum())
     filler = -total % ROUND
-    starts = np.zeros(len(parts) + 2, np.int32)
+    starts = np.zeros(len(rows) + 2, np.int32)
     np.cumsum([*lengths, filler], out=starts[1:])
     both = np.full((2, 1, total + filler), pad, np.int64)
-    np.concatenate(parts, out=both[0, 0, :total])
+    np.concatenate(rows, out=both[0, 0, :total])
     begun = np.repeat(starts[:-1], [*lengths, filler])
     both[1, 0] = np.arange(total + filler) - begun + first
     tokens = moved(torch.from_numpy(both), device)
@@ -149,14 +149,6 @@ def attend(
         q, k, v = (part[0].transpose(0, 1) for part in (query, key, value))
         out = varlen_attn(q, k, v, starts, starts, longest, longest, scale=scaling)
         return cast(torch.Tensor, out)[None], None
-    if torch.compiler.is_compiling():  # loops over lengths would be compiled for each batch
-        tokens = torch.arange(query.shape[2], device=query.device)
-        text = torch.bucketize(tokens, starts[1:], right=True)
-        mask = text[:, None] == text
-        sums = functional.scaled_dot_product_attention(
-            query, key, value, mask, dropout, scale=scaling
-        )
-        return sums.transpose(1, 2), None
     return _by_length(query, key, value, starts.diff().tolist(), dropout, scaling), None
 
 
@@ -234,19 +226,18 @@ def first_position(network: Network, pad: int) -> int | None:
 def _alike(network: Network, first: int, pad: int, most: float) -> bool:
     """Tell whether made-up texts are answered, and teach, the same in one row and padded."""
     from src.training.network import padded
-    from src.training.tokens import gathered
 
     device = next(network.parameters()).device
     size = int(network.backbone.config.vocab_size)
     words = [i for i in range(size) if i not in (pad, network.backbone.config.pad_token_id)]
-    rows = gathered([[words[(7 * i + 31 * n) % len(words)] for i in range(n)] for n in PROBES])
+    rows = [[words[(7 * i + 31 * n) % len(words)] for i in range(n)] for n in PROBES]
     weights = [weight for weight in network.parameters() if weight.requires_grad]
     answers = list[list[torch.Tensor]]()
     try:
         for packs in (False, True):
             with torch.inference_mode(False), torch.enable_grad():
                 if packs:
-                    found = network.packed(pack(rows, range(len(rows)), first, pad, device))
+                    found = network.packed(pack(rows, first, pad, device))
                 else:
                     found = network(*padded(rows, pad, device))
                 taught = torch.autograd.grad(

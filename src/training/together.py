@@ -9,7 +9,6 @@ import json
 import os
 import signal
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import torch
 from torch import distributed
 
 from src.errors import UserError
+from src.pipeline.temporary import owned_folder
 
 if TYPE_CHECKING:
     from src.training.checkpoint import Checkpoint
@@ -83,6 +83,9 @@ class Share:
         return found
 
 
+WHOLE = Share()
+
+
 def processes_of(wanted: int, device: torch.device) -> int:
     """Say how many processes train: one for each GPU if 0.
 
@@ -122,10 +125,9 @@ def finetune_together(
     device = next(network.parameters()).device
     say(f"roberta: starting {processes} processes")
     before = {number: signal.getsignal(number) for number in SIGNALS}
-    with tempfile.TemporaryDirectory(prefix="journal-together-") as name:
-        folder = Path(name)
-        job = (network.cpu(), train, valid, plan, device.type)
-        torch.save((*job, checkpoint.path.parent, checkpoint.path.stem), folder / JOB)
+    with owned_folder() as folder:
+        job = (network.cpu(), train, valid, plan, device.type, checkpoint.path)
+        torch.save(job, folder / JOB)
         config = LaunchConfig(
             min_nodes=1,
             max_nodes=1,
@@ -181,8 +183,7 @@ def work(name: str) -> None:
             sys.stderr.flush()
 
     # Its own file, just written: no stranger's.
-    *job, kind, kept, digest = torch.load(folder / JOB, weights_only=False)
-    network, train, valid, plan = job
+    network, train, valid, plan, kind, kept = torch.load(folder / JOB, weights_only=False)
     device = torch.device(kind, int(os.environ["LOCAL_RANK"])) if kind == "cuda" else "cpu"
     if kind == "cuda":
         torch.cuda.set_device(device)
@@ -192,7 +193,7 @@ def work(name: str) -> None:
     distributed.init_process_group("nccl" if kind == "cuda" else "gloo")
     try:
         torch.manual_seed(plan.seed * of + rank)
-        share, checkpoint = Share(rank, of), Checkpoint(kept, digest, say)
+        share, checkpoint = Share(rank, of), Checkpoint(kept.parent, kept.stem, say)
         facts = finetune(network.to(device), train, valid, plan, checkpoint, say, share)
         if share.first:
             weights = {key: value.cpu() for key, value in network.state_dict().items()}

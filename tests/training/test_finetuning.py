@@ -18,16 +18,10 @@ from tests.models.corpus import ENTRIES, HELD_OUT, TEXTS
 from tests.tiny import QUICK, tiny_backbone
 from tests.training.test_fitting import digests, fit
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("cache")]
 if find_spec("torch") is None:
     pytest.skip("needs torch: the extra roberta", allow_module_level=True)
 FAMILY = families("sentiment")["roberta"]
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("JOURNAL_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "training"
 
 
 @pytest.mark.parametrize("kind", ["roberta", "bert"])

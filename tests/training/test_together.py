@@ -14,7 +14,7 @@ from src.pipeline.step import ROOT
 from tests.tiny import tiny_backbone
 from tests.training.test_fitting import digests
 
-pytestmark = [pytest.mark.slow, pytest.mark.integration]
+pytestmark = [pytest.mark.slow, pytest.mark.integration, pytest.mark.usefixtures("cache")]
 if find_spec("torch") is None:
     pytest.skip("needs torch: the extra roberta", allow_module_level=True)
 
@@ -32,12 +32,6 @@ if __name__ == "__main__":
     say = lambda line: print(line, flush=True)
     family.fit(ENTRIES, HELD_OUT, params, Path(sys.argv[2]), 7, say)
 """
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("JOURNAL_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "training"
 
 
 def trained(processes, tmp_path, **given):
