@@ -1,4 +1,4 @@
-"""What a training that was killed goes on from: the state after its last whole epoch."""
+"""What a training that was killed goes on from: its latest state."""
 
 from __future__ import annotations
 

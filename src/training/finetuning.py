@@ -1,8 +1,10 @@
-"""Trains a backbone and its head together, epoch by epoch, so that a kill costs one epoch."""
+"""Trains a backbone and its head together, so that a kill costs some minutes of work."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -19,6 +21,34 @@ WARM_UP = (
 )
 WEIGHT_DECAY = 0.01
 LONGEST_GRADIENT = 1.0
+KEEP_SECONDS = 300.0  # between two checkpoints of an epoch
+LOOK_EVERY = 20  # batches between two looks at the clock, on which all processes agree
+
+
+@dataclass
+class Course:
+    """How far a training has come.
+
+    Attributes
+    ----------
+    epoch, batch
+        Epochs that are over, and batches of the next one.
+    lost
+        What each process has added up of those batches' losses.
+    losses, f1s
+        After each epoch.
+    best
+        The weights of the best epoch.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    lost: list[float] = field(default_factory=lambda: [0.0])
+    best_epoch: int = 0
+    best_f1: float = -1.0
+    losses: list[float] = field(default_factory=list)
+    f1s: list[float] = field(default_factory=list)
+    best: Mapping[str, Any] = field(default_factory=dict)
 
 
 def finetune(
@@ -45,8 +75,9 @@ def finetune(
 
     Returns
     -------
-    What to log: `epochs` that were trained, `best_epoch`, `best_f1`, the macro-F1 after each
-    of them in words, `f1_by_epoch`, whether texts were `packed`, and the `micro_batch`.
+    What to log: `epochs` that were trained, `best_epoch`, `best_f1`, the mean training loss and
+    the macro-F1 after each of them in words, `loss_by_epoch` and `f1_by_epoch`, whether texts were
+    `packed`, and the `micro_batch`.
 
     Raises
     ------
@@ -62,55 +93,63 @@ def finetune(
     steps = plan.epochs * -(-len(train.rows) // plan.batch_size)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step, steps))
     class_weights = torch.tensor(plan.class_weights, device=device)
-    epoch, best_epoch, best_f1 = 0, 0, -1.0
-    by_epoch = list[float]()
-    best: Mapping[str, Any] = {}
+    course = Course(lost=[0.0] * share.of)
+    learners: dict[str, Any] = {"network": network, "optimizer": optimizer, "schedule": schedule}
     if state := checkpoint.load():
-        epoch, best_epoch, best_f1 = state["epoch"], state["best_epoch"], state["best_f1"]
-        best, by_epoch = state["best"], state.get("by_epoch", [])
-        network.load_state_dict(state["network"])
-        optimizer.load_state_dict(state["optimizer"])
-        schedule.load_state_dict(state["schedule"])
+        course = Course(**state["course"])
+        for name, learner in learners.items():
+            learner.load_state_dict(state[name])
         set_chance(state["chance"][share.rank])
-        say(f"roberta: going on after epoch {epoch} of {plan.epochs}")
-    pace = Pace(say, plan.epochs * len(train.rows), epoch * len(train.rows))
-    while epoch < plan.epochs and epoch - best_epoch < plan.patience:
-        epoch += 1
+        inside = f" and {course.batch:,} batches" if course.batch else ""
+        say(f"roberta: going on after epoch {course.epoch} of {plan.epochs}{inside}")
+
+    def keep() -> None:
+        states = {name: learner.state_dict() for name, learner in learners.items()}
+        states |= {"course": vars(course), "chance": share.gathered(chance())}
+        if share.first:
+            checkpoint.save(states)
+
+    done = course.epoch * len(train.rows) + course.batch * plan.batch_size
+    pace, kept = Pace(say, plan.epochs * len(train.rows), done), time.monotonic()
+    while course.epoch < plan.epochs and course.epoch - course.best_epoch < plan.patience:
+        epoch = course.epoch + 1
         network.train()
-        for places in bucketed(train.rows, plan.batch_size, f"{plan.seed} {epoch}"):
-            memory.learn(places, class_weights, share)
+        batches = bucketed(train.rows, plan.batch_size, f"{plan.seed} {epoch}")
+        lost = torch.tensor(course.lost[share.rank], dtype=torch.float64, device=device)
+        for number, places in enumerate(batches[course.batch :], course.batch + 1):
+            lost += memory.learn(places, class_weights, share)
             share.add_up(network)
             nn.utils.clip_grad_norm_(network.parameters(), LONGEST_GRADIENT)
             optimizer.step()
             optimizer.zero_grad()
             schedule.step()
             pace.count(len(places), f"roberta: epoch {epoch} of {plan.epochs}")
+            if number % LOOK_EVERY == 0 and number < len(batches):
+                waited = time.monotonic() - kept
+                if share.agreed(lambda waited=waited: waited) >= KEEP_SECONDS:  # type: ignore[misc]
+                    course.batch, course.lost = number, share.gathered(float(lost))
+                    keep()
+                    kept = time.monotonic()
+        course.epoch, course.batch, course.lost = epoch, 0, [0.0] * share.of
+        course.losses.append(share.summed(lost) / len(batches))
         f1 = share.agreed(lambda: macro_f1(network, valid, plan))
-        by_epoch.append(f1)
-        pace.tell(f"roberta: epoch {epoch} of {plan.epochs}, valid macro-F1 {max(f1, 0):.3f}")
-        if f1 > best_f1 or not valid.rows:
-            best_epoch, best_f1 = epoch, f1
-            best = {name: value.cpu().clone() for name, value in network.state_dict().items()}
-        state = {
-            "epoch": epoch,
-            "best_epoch": best_epoch,
-            "best_f1": best_f1,
-            "best": best,
-            "by_epoch": by_epoch,
-            "network": network.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "schedule": schedule.state_dict(),
-            "chance": share.gathered(chance()),
-        }
-        if share.first:
-            checkpoint.save(state)
-    network.load_state_dict(best)
-    learned = " ".join(f"{f1:.4f}" for f1 in by_epoch) if valid.rows else ""
+        course.f1s.append(f1)
+        pace.tell(
+            f"roberta: epoch {epoch} of {plan.epochs}, loss {course.losses[-1]:.3f}, "
+            f"valid macro-F1 {max(f1, 0):.3f}"
+        )
+        if f1 > course.best_f1 or not valid.rows:
+            course.best_epoch, course.best_f1 = epoch, f1
+            course.best = {name: w.cpu().clone() for name, w in network.state_dict().items()}
+        keep()
+        kept = time.monotonic()
+    network.load_state_dict(course.best)
     return {
-        "epochs": epoch,
-        "best_epoch": best_epoch,
-        "best_f1": max(best_f1, 0.0),
-        "f1_by_epoch": learned,
+        "epochs": course.epoch,
+        "best_epoch": course.best_epoch,
+        "best_f1": max(course.best_f1, 0.0),
+        "loss_by_epoch": " ".join(f"{loss:.4f}" for loss in course.losses),
+        "f1_by_epoch": " ".join(f"{f1:.4f}" for f1 in course.f1s) if valid.rows else "",
         "packed": str(packed).lower(),
         "micro_batch": memory.most,
     }

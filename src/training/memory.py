@@ -84,8 +84,12 @@ class Memory:
 
     def learn(
         self, batch: Sequence[int], class_weights: torch.Tensor, share: Share = WHOLE
-    ) -> None:
+    ) -> torch.Tensor:
         """Add up the gradients of a share of a batch's loss, a piece at a time.
+
+        Returns
+        -------
+        That share of the batch's weighted mean cross-entropy, a float64 scalar on the device.
 
         Raises
         ------
@@ -103,11 +107,12 @@ class Memory:
         labels, counts = labels[list(mine)], own[list(mine)] / total
         state = chance()
         while True:
+            lost = torch.zeros((), dtype=torch.float64, device=device)
             try:
                 for start in range(0, len(places), self.most):
                     piece = slice(start, start + self.most)
-                    self.add(places[piece], labels[piece], counts[piece], class_weights)
-                return
+                    lost += self.add(places[piece], labels[piece], counts[piece], class_weights)
+                return lost
             except torch.OutOfMemoryError:
                 self.network.zero_grad()
                 set_chance(state)
@@ -119,12 +124,14 @@ class Memory:
         labels: torch.Tensor,
         counts: torch.Tensor,
         class_weights: torch.Tensor,
-    ) -> None:
-        """Add the gradients of some texts."""
+    ) -> torch.Tensor:
+        """Add the gradients of some texts, and give their loss."""
         with half(class_weights.device):
             logits = answered(self.network, self.train.rows, places, self.plan.pad)
         losses = functional.cross_entropy(logits.float(), labels, class_weights, reduction="none")
-        (losses * counts).sum().backward()  # type: ignore[no-untyped-call]
+        loss = (losses * counts).sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
 
     def smaller(self, n_texts: int) -> None:
         """Halve the pieces; with one text alone, compute again what would be kept."""

@@ -75,6 +75,12 @@ class Share:
         distributed.broadcast_object_list(told)
         return float(told[0])
 
+    def summed(self, own: torch.Tensor) -> float:
+        """Add up a number that each process has a part of."""
+        if self.of > 1:
+            distributed.all_reduce(own)
+        return float(own)
+
     def gathered(self, own: Any) -> list[Any]:
         """List what each process has, by rank."""
         found: list[Any] = [own] * self.of
@@ -165,7 +171,7 @@ def told(folder: Path, error: Exception) -> UserError:
         codes = ", ".join(f"{rank}: exit {failure.exitcode}" for rank, failure in first.items())
         return UserError(
             f"a process of the training has died ({codes or type(error).__name__}).",
-            "Killed, or out of memory? Started again it goes on after its last whole epoch; "
+            "Killed, or out of memory? Started again it goes on from its checkpoint; "
             "-P processes=1 trains in one process.",
         )
 

@@ -85,7 +85,12 @@ def test_the_projects_own_journal_counts_for_more(tmp_path, mode):
 def test_it_stops_once_validation_gets_no_better(tmp_path):
     facts = fit(FAMILY, tmp_path / "m", epochs=40, patience=3)
     assert facts["epochs"] == facts["best_epoch"] + 3 < 40
-    curve = [float(f1) for f1 in facts["f1_by_epoch"].split()]
+    curve, losses = (
+        [float(value) for value in str(facts[f"{name}_by_epoch"]).split()]
+        for name in ("f1", "loss")
+    )
+    assert len(losses) == len(curve)
+    assert losses[-1] < losses[0] / 2
     assert len(curve) == facts["epochs"]
     assert max(curve) == curve[facts["best_epoch"] - 1] == pytest.approx(facts["best_f1"], abs=1e-4)
 
@@ -95,16 +100,35 @@ import sys
 from pathlib import Path
 from src.training.family import families
 from tests.models.corpus import ENTRIES, HELD_OUT, TEXTS
+from src.training import finetuning
+from src.training.checkpoint import Checkpoint
 from tests.tiny import QUICK
+if sys.argv[3] == "inside":
+    finetuning.KEEP_SECONDS, finetuning.LOOK_EVERY = 0.0, 3
+    save = Checkpoint.save
+    def told(self, state):
+        save(self, state)
+        course = state["course"]
+        print(f"kept {course['epoch']} {course['batch']}", flush=True)
+    Checkpoint.save = told
 family = families("sentiment")["roberta"]
 params = family.params(**{**QUICK, "backbone": sys.argv[1]})
 family.fit(ENTRIES, HELD_OUT, params, Path(sys.argv[2]), 7, lambda line: print(line, flush=True))
 """
 
 
-def test_a_killed_training_goes_on_and_ends_with_the_same_bytes(tmp_path, cache, monkeypatch):
+@pytest.mark.parametrize(
+    ("when", "killed_at", "on"),
+    [
+        ("after", "epoch 3 of 5", r"going on after epoch [23] of 5"),
+        ("inside", "kept 2 6", r"going on after epoch 2 of 5 and \d+ batches"),
+    ],
+)
+def test_a_killed_training_goes_on_and_ends_with_the_same_bytes(
+    tmp_path, cache, when, killed_at, on
+):
     process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(tiny_backbone()), str(tmp_path)],
+        [sys.executable, "-c", KILLED, str(tiny_backbone()), str(tmp_path), when],
         cwd=ROOT,
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"},
         stdout=subprocess.PIPE,
@@ -112,13 +136,13 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_bytes(tmp_path, cache,
     )
     with process:
         for line in process.stdout:
-            if "epoch 3 of 5" in line:
+            if killed_at in line:
                 process.kill()
     assert process.returncode < 0
     assert len(list(cache.glob("*.pt"))) == 1
     said = []
     facts = fit(FAMILY, tmp_path / "again", said=said)
-    assert any(re.search(r"going on after epoch [23] of 5", line) for line in said)
+    assert any(re.search(on, line) for line in said)
     assert not list(cache.iterdir())
     said.clear()
     assert fit(FAMILY, tmp_path / "undisturbed", said=said) == facts
