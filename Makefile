@@ -56,6 +56,9 @@ bench-sentiment: $(VENV)/.test ## Measure sentiment models beside peers (DATA=<f
 bench-topics: $(VENV)/.test ## Measure topic models beside peers (DATA=<folder of public sets>, ARGS=--growth)
 	python -m benchmarks.topics $(ARGS)
 
+bench-gpu: $(VENV)/.test ## Measure fine-tuning and encoding on this machine's GPU, beside the Trainer (DATA=<folder of public sets>)
+	python -m benchmarks.gpu $(ARGS)
+
 bench-ingest: $(VENV)/.main ## Measure ingest and split at up to 10 million entries, beside pandas and polars
 	python -m benchmarks.ingest $(ARGS)
 
@@ -116,4 +119,4 @@ $(VENV)/.test: $(VENV)/.main requirements-test.txt
 	$(INSTALL) -r pyproject.toml --all-extras -r requirements-test.txt
 	touch $@
 
-.PHONY: help main plan test soak bench-serve bench-rerun bench-sentiment bench-topics bench-ingest bench-scale bench-postgresql bench-deidentification lint ui pictures server docs lock clean
+.PHONY: help main plan test soak bench-serve bench-rerun bench-sentiment bench-topics bench-gpu bench-ingest bench-scale bench-postgresql bench-deidentification lint ui pictures server docs lock clean

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -68,16 +68,16 @@ def to_int8(onnx: bytes) -> bytes:
     which would let answers depend on the machine.
     """
     import onnx as onnx_format
-    from onnxruntime.quantization import QuantType, quantize_dynamic
 
+    quantization, _ = converters()
     with tempfile.TemporaryDirectory() as folder, quiet():
         path = Path(folder) / "int8.onnx"
-        quantize_dynamic(
+        quantization.quantize_dynamic(
             onnx_format.load_model_from_string(onnx),
             path,
             per_channel=True,
             reduce_range=True,
-            weight_type=QuantType.QInt8,
+            weight_type=quantization.QuantType.QInt8,
         )
         return path.read_bytes()
 
@@ -90,15 +90,26 @@ def to_fp16(onnx: bytes) -> bytes:
     """
     import onnx as onnx_format
 
-    path = list(sys.path)
-    from onnxruntime.transformers.float16 import convert_float_to_float16
-
-    sys.path[:] = path  # that package puts its own folder there
+    _, float16 = converters()
     with quiet():
-        half = convert_float_to_float16(
+        half = float16.convert_float_to_float16(
             onnx_format.load_model_from_string(onnx), keep_io_types=True
         )
     return bytes(half.SerializeToString(deterministic=True))
+
+
+def converters() -> tuple[Any, Any]:
+    """Import onnxruntime's `quantization` and `float16`, and leave the search path as it was.
+
+    Its `transformers` puts its own folder there, in which both find modules: either must come
+    before the path is put back.
+    """
+    path = list(sys.path)
+    from onnxruntime import quantization
+    from onnxruntime.transformers import float16
+
+    sys.path[:] = path
+    return quantization, float16
 
 
 def answers(onnx: bytes, rows: Rows) -> Floats:

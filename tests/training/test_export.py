@@ -1,5 +1,7 @@
 """The graph that ships answers as the network did, for any length, and says nothing more."""
 
+import subprocess
+import sys
 from importlib.util import find_spec
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from src.data import LABELS
 from src.errors import UserError
 from src.training.rows import labelled
+from tests.fakes import PROJECT
 from tests.models.corpus import HELD_OUT
 from tests.tiny import tiny_backbone
 
@@ -170,3 +173,35 @@ def test_the_choice_follows_what_validation_says(made, monkeypatch):
     monkeypatch.setattr(export, "LEAST_ALIKE", 1.1)
     assert chosen("auto")["precision"] == "fp32"
     assert chosen("true")["precision"] == "int8"
+
+
+BOTH_WAYS = """
+import sys
+from onnx import TensorProto, helper, numpy_helper
+import numpy as np
+from src.training.export import to_fp16, to_int8
+
+weights = numpy_helper.from_array(np.ones((64, 64), np.float32), "w")
+shape = helper.make_tensor_value_info
+graph = helper.make_graph(
+    [helper.make_node("MatMul", ["x", "w"], ["y"])],
+    "product",
+    [shape("x", TensorProto.FLOAT, [1, 64])],
+    [shape("y", TensorProto.FLOAT, [1, 64])],
+    [weights],
+)
+full = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)]).SerializeToString()
+path = list(sys.path)
+for convert in {"fp16": (to_fp16, to_int8), "int8": (to_int8, to_fp16)}[sys.argv[1]]:
+    assert len(convert(full)) < len(full)
+assert sys.path == path
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", ["fp16", "int8"])
+def test_one_process_makes_both_smaller_in_either_order(first: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", BOTH_WAYS, first], cwd=PROJECT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
