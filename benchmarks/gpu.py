@@ -1,9 +1,9 @@
-"""How fast encoders are fine-tuned and asked, beside Hugging Face's Trainer, and how fast they could be.
+"""How fast encoders are fine-tuned and asked, beside the Trainer, and how fast they could be.
 
 `make bench-gpu` takes some minutes on one GPU and writes `benchmarks/gpu.md` and the learning
 curves `benchmarks/gpu-curves.svg`. Every row is a process of its own, so that none finds another's
 memory taken. Without a GPU the same runs on the processor with a smaller encoder and fewer entries:
-those figures compare with each other and say nothing of a GPU.
+those figures compare with each other and say nothing of a GPU. The Trainer is Hugging Face's.
 
 The entries to train on for speed are made up: token ids by chance, in numbers that are log-normal
 with a median of 45, from 6 to 512. Learning curves are of MiniLM on the built-in corpus or, with

@@ -102,9 +102,9 @@ def fit(
     An entry's features are the mean of the encoder's last hidden states over its tokens.
     `frozen` fits logistic regression on them, `finetune` trains encoder and head together, with
     classes weighted as in the linear family; a killed fine-tuning goes on from where it was
-    some minutes before. From entries longer than `max_tokens` it learns what their first ones say. Words that
-    fewer than `min_authors` used are hidden from it: weights, too, learn by heart what one person
-    alone writes (Carlini et al., "The Secret Sharer", 2019).
+    some minutes before. From entries longer than `max_tokens` it learns what their first ones say.
+    Words that fewer than `min_authors` used are hidden from it: weights, too, learn by heart what
+    one person alone writes (Carlini et al., "The Secret Sharer", 2019).
 
     Raises
     ------

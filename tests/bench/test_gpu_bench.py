@@ -62,7 +62,7 @@ def test_when_the_trainer_s_metric_was_reached_is_a_share_of_its_time() -> None:
         "curve ours 7": drawn([1.0, 2.0], [0.4, 0.7]),
         "quick ours 7": drawn([0.5, 1.0], [0.2, 0.59]),
     }
-    assert [row[-1] for row in lines_of(found, "ours 7")][0] == "10 %"
+    assert lines_of(found, "ours 7")[0][-1] == "10 %"
     assert lines_of(found, "quick ours 7")[0][-1] == "not reached"
 
 
