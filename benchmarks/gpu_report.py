@@ -95,7 +95,8 @@ def curves(found: Found) -> list[str]:
         "\n## The same learning curve\n",
         f"all-MiniLM-L6-v2 on {first['entries']:,} real texts, macro-F1 on {first['held_out']:,} "
         "others (`gpu-curves.svg`); `quick` has a larger batch and rate. The last "
-        "column is when macro-F1 reached the Trainer's mean at its end, validation included, as a share of the Trainer's time.\n",
+        "column is when macro-F1 reached the Trainer's mean at its end, validation included, as a "
+        "share of the Trainer's time.\n",
         "| | loss by epoch | macro-F1 by epoch | seconds | to the Trainer's macro-F1 |",
         "|---|---|---|---|---|",
     ]
